@@ -1,0 +1,108 @@
+"""A small frozen table: what every result hands out, whatever frame library the user has."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from butfor.core.serial import public_value
+
+Cell = str | float | int | bool | None
+
+
+@public_value
+@dataclass(frozen=True)
+class Table:
+    """Named columns of equal length."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, Sequence[Any]]) -> Table:
+        """A table from columns; NumPy scalars become Python's own."""
+        lists = [[_plain(v) for v in column] for column in columns.values()]
+        return cls(tuple(columns), tuple(zip(*lists, strict=True)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[dict[str, Cell]]:
+        return iter(self.to_dicts())
+
+    def column(self, name: str) -> list[Cell]:
+        index = self.names.index(name)
+        return [row[index] for row in self.rows]
+
+    def to_dicts(self) -> list[dict[str, Cell]]:
+        return [dict(zip(self.names, row, strict=True)) for row in self.rows]
+
+    def to_dict(self) -> dict[str, list[Cell]]:
+        return {name: self.column(name) for name in self.names}
+
+    def to_pandas(self) -> Any:
+        import pandas as pd
+
+        return pd.DataFrame(self.to_dict(), columns=list(self.names))
+
+    def to_polars(self) -> Any:
+        import polars as pl
+
+        return pl.DataFrame(self.to_dict())
+
+    def to_arrow(self) -> Any:
+        import pyarrow as pa
+
+        return pa.table(self.to_dict())
+
+    def to_markdown(self) -> str:
+        cells = [[format_cell(v) for v in row] for row in self.rows]
+        lines = [list(self.names), ["---"] * len(self.names), *cells]
+        return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines)
+
+    def to_html(self) -> str:
+        head = "".join(f"<th>{html.escape(n.replace('_', ' '))}</th>" for n in self.names)
+        body = "".join("<tr>" + "".join(_html_cell(v) for v in row) + "</tr>" for row in self.rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def __str__(self) -> str:
+        cells = [list(self.names), *([format_cell(v) for v in row] for row in self.rows)]
+        widths = [max(len(line[i]) for line in cells) for i in range(len(self.names))]
+        return "\n".join("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)) for line in cells)
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
+
+
+def _html_cell(value: Cell) -> str:
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"<td{' class="number"' if numeric else ''}>{html.escape(format_cell(value))}</td>"
+
+
+def format_cell(value: Cell) -> str:
+    """A cell as a reader wants it: four significant digits, no trailing noise."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "" if value != value else format_number(value)
+    return str(value)
+
+
+def format_number(value: float, digits: int = 4) -> str:
+    """A number with `digits` significant digits, thousands separated, no exponent between 1e-4 and 1e9."""
+    if value != value or value in (float("inf"), float("-inf")):
+        return str(value)
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e9:
+        return f"{value:.{digits - 1}e}"
+    import math
+
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def _plain(value: Any) -> Cell:
+    return value.item() if hasattr(value, "item") else value
