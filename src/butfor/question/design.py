@@ -1,0 +1,39 @@
+"""Designs: how the treatment came about, when that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from butfor.core.errors import InvalidSetting
+from butfor.core.serial import public_value
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Observational:
+    """Nobody assigned the treatment: the graph must say why it was taken."""
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Randomized:
+    """The treatment was assigned by chance.
+
+    Args:
+        within: columns whose values decided the chance (blocks or strata); empty for one chance for all.
+        cluster: column of the units that were assigned together, when that was not each row on its own.
+    """
+
+    within: tuple[str, ...] = ()
+    cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "within", (self.within,) if isinstance(self.within, str) else tuple(self.within))
+        if self.cluster is not None and self.cluster in self.within:
+            raise InvalidSetting(
+                f"Column {self.cluster!r} is both stratum and cluster; a randomised design needs them apart.",
+                hint="within= names what set the chance, cluster= names what was assigned together",
+            )
+
+
+Design = Observational | Randomized
