@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from butfor.core.diagnostic import Diagnostic
+from butfor.data.content import Content, KeyArray, RowArray
 from butfor.question.question import Level
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
-KeyArray = NDArray[np.uint64]
+
+_UNKNOWN_ORIGIN = Content()
 
 TreatmentKind = Literal["binary", "arms", "amount"]
 
@@ -42,7 +46,7 @@ class Treatment:
     def terms(self) -> tuple[str, ...]:
         """One label per asked effect: `quit: 1 - 0`, or `dose: +1`."""
         if self.kind == "amount":
-            return (f"{self.name}: +{self.step:g}",)
+            return (f"{self.name}: {self.step:+g}",)
         return tuple(f"{self.name}: {self.levels[a]} - {self.levels[b]}" for a, b in self.contrasts)
 
     def with_codes(self, codes: IntArray) -> Treatment:
@@ -98,32 +102,62 @@ class Subgroup:
 
 @dataclass(frozen=True)
 class Loss:
-    """Rows that were left out because a used column was missing there."""
+    """Rows that were left out: how many per column had a missing value, and how many had no weight."""
 
     rows_read: int
     rows_used: int
-    missing: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict[str, int])
+    zero_weight: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One clean sample. Arrays are read-only, float64, and as long as `n`.
 
-    `row_key` identifies a row by its content's rank, so that folds do not depend on row order or on units of
-    measurement and repeated rows stay together; refits on altered data keep it, hence they keep the folds.
+    `row_key` identifies a row by the ranks of its outcome and covariates (or by its cluster), so that folds depend
+    neither on row order nor on units of measurement and repeated rows stay together. It is computed when first
+    asked for, from the content that the sample was drawn with (`origin`): refits on altered data keep it, hence
+    they keep the folds. `extra` holds further numeric columns on the same rows (placebo outcomes); `notes` are
+    caveats about the data.
     """
 
     outcome_name: str
     outcome: FloatArray
     treatment: Treatment
     covariates: Covariates
-    row_key: KeyArray
     weights: FloatArray | None = None
     cluster: Cluster | None = None
     subgroups: tuple[Subgroup, ...] = ()
+    extra: Mapping[str, FloatArray] = field(default_factory=dict[str, FloatArray])
     loss: Loss = field(default_factory=lambda: Loss(0, 0))
-    fingerprint: str = ""
+    notes: tuple[Diagnostic, ...] = ()
     source: str = ""
+    origin: Content = _UNKNOWN_ORIGIN
+
+    def __post_init__(self) -> None:
+        if self.origin is _UNKNOWN_ORIGIN:
+            object.__setattr__(self, "origin", self._content())
+
+    def _content(self) -> Content:
+        treatment, matrix = self.treatment, self.covariates.matrix
+        columns = (self.outcome, *(matrix[:, j] for j in range(matrix.shape[1])))
+        cluster = () if self.cluster is None else (self.cluster.codes,)
+        weights = () if self.weights is None else (self.weights,)
+        return Content(
+            keyed=cluster or columns,
+            hashed=(self.outcome, treatment.values, matrix, *weights, *cluster),
+            words=(self.outcome_name, treatment.name, *map(repr, treatment.levels), *self.covariates.columns),
+        )
+
+    @property
+    def row_key(self) -> KeyArray:
+        """One 64-bit key per row."""
+        return self.origin.row_key
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the data that the sample was drawn with."""
+        return self.origin.fingerprint
 
     @property
     def n(self) -> int:
@@ -138,7 +172,7 @@ class Sample:
     def with_covariates(self, covariates: Covariates) -> Sample:
         return replace(self, covariates=covariates)
 
-    def take(self, rows: NDArray[np.intp]) -> Sample:
+    def take(self, rows: RowArray) -> Sample:
         """The sample of these rows (subsets and resamples)."""
         t = self.treatment
         return replace(
@@ -146,10 +180,9 @@ class Sample:
             outcome=self.outcome[rows],
             treatment=replace(t, values=t.values[rows], codes=t.codes[rows]),
             covariates=replace(self.covariates, matrix=self.covariates.matrix[rows]),
-            row_key=self.row_key[rows],
             weights=None if self.weights is None else self.weights[rows],
             cluster=None if self.cluster is None else replace(self.cluster, codes=self.cluster.codes[rows]),
             subgroups=tuple(replace(g, rows=g.rows[rows]) for g in self.subgroups),
+            extra={name: values[rows] for name, values in self.extra.items()},
+            origin=self.origin.take(rows),
         )
-
-
