@@ -1,0 +1,90 @@
+// The Python module: arrays in, arrays out; the lock is released while a kernel runs.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+
+#include <initializer_list>
+#include <optional>
+#include <vector>
+
+#include "logistic.hpp"
+#include "moments.hpp"
+
+namespace nb = nanobind;
+
+using Matrix = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Vector = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Codes = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Result = nb::ndarray<nb::numpy, double>;
+
+namespace {
+
+Result array(std::vector<double> values, std::initializer_list<std::size_t> shape) {
+    auto* owned = new std::vector<double>(std::move(values));
+    nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<double>*>(p); });
+    return Result(owned->data(), shape.size(), shape.begin(), owner);
+}
+
+template <typename Array>
+auto pointer(const std::optional<Array>& optional) -> decltype(optional->data()) {
+    return optional ? optional->data() : nullptr;
+}
+
+void append(std::vector<double>& to, const std::vector<double>& from) { to.insert(to.end(), from.begin(), from.end()); }
+
+}  // namespace
+
+NB_MODULE(_kernels, m) {
+    m.doc() = "Compiled kernels; see butfor.native for their Python face.";
+
+    m.def("comoments", [](Matrix rows, std::optional<Vector> weights, std::optional<Codes> groups,
+                          std::size_t group_count, int threads) {
+        const std::size_t n = rows.shape(0), p = rows.shape(1);
+        std::vector<butfor::Moments> found;
+        {
+            nb::gil_scoped_release released;
+            found = butfor::comoments(rows.data(), n, p, pointer(weights), pointer(groups), group_count, threads);
+        }
+        std::vector<double> totals, means, comoments;
+        for (const auto& group : found) {
+            append(totals, {group.count, group.weight, group.weight_squared});
+            append(means, group.mean);
+            append(comoments, group.comoment);
+        }
+        return nb::make_tuple(array(totals, {group_count, 3}), array(means, {group_count, p}),
+                              array(comoments, {group_count, p, p}));
+    }, nb::arg("rows"), nb::arg("weights").none(), nb::arg("groups").none(), nb::arg("group_count"), nb::arg("threads"));
+
+    m.def("logistic_pass", [](Matrix rows, Vector outcome, std::optional<Vector> weights, std::optional<Codes> folds,
+                              Matrix coefficients, bool with_hessian, int threads) {
+        const std::size_t n = rows.shape(0), p = rows.shape(1), models = coefficients.shape(0), q = p + 1;
+        std::vector<butfor::LogisticSums> found;
+        {
+            nb::gil_scoped_release released;
+            found = butfor::logistic_pass(rows.data(), n, p, outcome.data(), pointer(weights), pointer(folds),
+                                          coefficients.data(), models, with_hessian, threads);
+        }
+        std::vector<double> gradients, hessians, likelihoods;
+        for (const auto& model : found) {
+            append(gradients, model.gradient);
+            append(hessians, model.hessian);
+            likelihoods.push_back(model.log_likelihood);
+        }
+        return nb::make_tuple(array(gradients, {models, q}),
+                              with_hessian ? nb::cast(array(hessians, {models, q, q})) : nb::none(),
+                              array(likelihoods, {models}));
+    }, nb::arg("rows"), nb::arg("outcome"), nb::arg("weights").none(), nb::arg("folds").none(),
+       nb::arg("coefficients"), nb::arg("with_hessian"), nb::arg("threads"));
+
+    m.def("fold_predict", [](Matrix rows, Matrix coefficients, std::optional<Codes> folds, bool probability,
+                             int threads) {
+        const std::size_t n = rows.shape(0), p = rows.shape(1);
+        std::vector<double> out(n);
+        {
+            nb::gil_scoped_release released;
+            butfor::fold_predict(rows.data(), n, p, pointer(folds), coefficients.data(), probability, out.data(),
+                                 threads);
+        }
+        return array(std::move(out), {n});
+    }, nb::arg("rows"), nb::arg("coefficients"), nb::arg("folds").none(), nb::arg("probability"), nb::arg("threads"));
+}
