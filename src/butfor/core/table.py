@@ -78,7 +78,8 @@ class Table:
 
 def _html_cell(value: Cell) -> str:
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"<td{' class="number"' if numeric else ''}>{html.escape(format_cell(value))}</td>"
+    kind = ' class="number"' if numeric else ""
+    return f"<td{kind}>{html.escape(format_cell(value))}</td>"
 
 
 def format_cell(value: Cell) -> str:

@@ -8,6 +8,7 @@ robust variance is a way of adding up φ: as they are (HC0), scaled for the leve
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
@@ -37,56 +38,76 @@ class Robust(StrEnum):
             ) from error
 
 
-def robust_covariance(
-    influence: FloatArray, kind: Robust, leverage: FloatArray | None = None, parameters: int | None = None
-) -> FloatArray:
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """What the small-sample corrections need to know of the regression behind each effect.
+
+    Attributes:
+        rows: rows of the regression behind each effect.
+        parameters: its coefficients.
+        leverage: h_i, rows, or rows × effects where the effects come from different regressions.
+    """
+
+    rows: tuple[int, ...]
+    parameters: tuple[int, ...]
+    leverage: FloatArray
+
+    @property
+    def spare(self) -> FloatArray:
+        """Degrees of freedom of each effect."""
+        return np.subtract(self.rows, self.parameters).astype(float)
+
+    def adjust(self, influence: FloatArray, kind: Robust) -> FloatArray:
+        """φ scaled so that its plain sum of squares is the covariance of this kind."""
+        if kind is Robust.HC0:
+            return influence
+        if kind is Robust.HC1:
+            return influence * np.sqrt(np.asarray(self.rows) / self.spare)
+        slack = np.maximum(1.0 - self.leverage, 1e-12)
+        slack = slack[:, None] if slack.ndim == 1 else slack
+        return influence / (np.sqrt(slack) if kind is Robust.HC2 else slack)
+
+
+def robust_covariance(influence: FloatArray, kind: Robust, regression: Regression | None = None) -> FloatArray:
     """Covariance (k × k) of independent rows.
 
     Args:
         influence: φ, rows × effects.
-        kind: HC0 needs nothing else; HC1 needs `parameters`, HC2 and HC3 need `leverage`.
-        leverage: h_i of the regression behind φ.
-        parameters: coefficients of that regression.
+        kind: HC0 needs nothing else, HC1 to HC3 need the `regression` behind φ.
     """
-    n = len(influence)
-    if kind is Robust.HC0:
-        return influence.T @ influence / n**2
-    if leverage is None or parameters is None:
-        raise MethodMismatch(
-            f"covariance is {kind}; it needs a regression with leverages, which this estimator is not.",
-            hint="covariance='HC0'",
-        )
-    if kind is Robust.HC1:
-        return influence.T @ influence / n**2 * (n / (n - parameters))
-    slack = np.maximum(1.0 - leverage, 1e-12)
-    scaled = influence / (np.sqrt(slack) if kind is Robust.HC2 else slack)[:, None]
-    return scaled.T @ scaled / n**2
+    if kind is not Robust.HC0:
+        if regression is None:
+            raise MethodMismatch(
+                f"covariance is {kind}; it needs a regression with leverages, which this estimator is not.",
+                hint="covariance='HC0'",
+            )
+        influence = regression.adjust(influence, kind)
+    return influence.T @ influence / len(influence) ** 2
 
 
-def clustered_covariance(influence: FloatArray, cluster: Cluster, parameters: int | None = None) -> FloatArray:
+def clustered_covariance(influence: FloatArray, cluster: Cluster, regression: Regression | None = None) -> FloatArray:
     """Covariance of rows that are dependent within clusters, with Stata's small-sample factor (CR1)."""
     if cluster.count < 2:
         raise InvalidSetting(
             f"Cluster {cluster.name!r} has {cluster.count} level; clustered standard errors need at least two.",
             hint="choose a column with more clusters",
         )
-    n, groups = len(influence), cluster.count
-    factor = groups / (groups - 1)
-    if parameters is not None:
-        factor *= (n - 1) / (n - parameters)
+    factor = cluster.count / (cluster.count - 1)
+    if regression is not None:
+        influence = influence * np.sqrt((np.asarray(regression.rows) - 1) / regression.spare)
     sums = sum_within(influence, cluster)
-    return sums.T @ sums / n**2 * factor
+    return sums.T @ sums / len(influence) ** 2 * factor
 
 
 def two_way_covariance(
-    influence: FloatArray, first: Cluster, second: Cluster, parameters: int | None = None
+    influence: FloatArray, first: Cluster, second: Cluster, regression: Regression | None = None
 ) -> FloatArray:
     """Covariance of rows that are dependent along two dimensions: V_first + V_second − V_both."""
     both = intersect(first, second)
     total = (
-        clustered_covariance(influence, first, parameters)
-        + clustered_covariance(influence, second, parameters)
-        - clustered_covariance(influence, both, parameters)
+        clustered_covariance(influence, first, regression)
+        + clustered_covariance(influence, second, regression)
+        - clustered_covariance(influence, both, regression)
     )
     # The difference of positive matrices can have negative eigenvalues: set them to zero (CGM 2011, section 2.3).
     values, vectors = np.linalg.eigh(total)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 
-def two_sided_p(statistic: FloatArray, df: float | None) -> FloatArray:
+def two_sided_p(statistic: FloatArray, df: float | FloatArray | None) -> FloatArray:
     """P(|Z| ≥ |statistic|) for a normal, or a t with `df` degrees of freedom."""
     from scipy import special
 
@@ -16,12 +16,12 @@ def two_sided_p(statistic: FloatArray, df: float | None) -> FloatArray:
     return np.minimum(2.0 * tail, 1.0)
 
 
-def critical_value(level: float, df: float | None) -> float:
-    """The c with P(|Z| ≤ c) = level."""
+def critical_value(level: float, df: float | FloatArray | None) -> float | FloatArray:
+    """The c with P(|Z| ≤ c) = level, for a normal or for each t."""
     from scipy import special
 
     upper = 0.5 + level / 2.0
-    return float(special.ndtri(upper) if df is None else special.stdtrit(df, upper))
+    return special.ndtri(upper) if df is None else special.stdtrit(df, upper)
 
 
 def chi_square_tail(statistic: float, df: int) -> float:

@@ -16,7 +16,7 @@ from butfor.core.provenance import Provenance
 from butfor.core.rng import Seed
 from butfor.core.table import Table, format_number
 from butfor.data.sample import Cluster
-from butfor.inference.covariance import Robust, clustered_covariance, robust_covariance, two_way_covariance
+from butfor.inference.covariance import Regression, Robust, clustered_covariance, robust_covariance, two_way_covariance
 from butfor.inference.distribution import chi_square_tail, critical_value, two_sided_p
 from butfor.inference.multiplicity import simultaneous_critical_value
 from butfor.question.estimands import ATE, Estimand
@@ -49,7 +49,7 @@ class Estimate:
     estimator: str
     strategy: str = ""
     estimand: Estimand = field(default_factory=ATE)
-    df: float | None = None
+    df: float | FloatArray | None = None
     vcov: FloatArray | None = None
     robust: Robust | str = Robust.HC0
     cluster_names: tuple[str, ...] = ()
@@ -57,8 +57,7 @@ class Estimate:
     diagnostics: tuple[Diagnostic, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     influence: FloatArray | None = field(default=None, repr=False)
-    leverage: FloatArray | None = field(default=None, repr=False)
-    parameters: int | None = None
+    regression: Regression | None = field(default=None, repr=False)
     clusters: tuple[Cluster, ...] = field(default=(), repr=False)
     known_clusters: tuple[Cluster, ...] = field(default=(), repr=False)
 
@@ -83,10 +82,10 @@ class Estimate:
                 )
             return self.vcov
         if len(self.clusters) == 2:
-            return two_way_covariance(self.influence, *self.clusters, self.parameters)
+            return two_way_covariance(self.influence, *self.clusters, self.regression)
         if self.clusters:
-            return clustered_covariance(self.influence, self.clusters[0], self.parameters)
-        return robust_covariance(self.influence, Robust.of(self.robust), self.leverage, self.parameters)
+            return clustered_covariance(self.influence, self.clusters[0], self.regression)
+        return robust_covariance(self.influence, Robust.of(self.robust), self.regression)
 
     @cached_property
     def std_error(self) -> FloatArray:
@@ -106,7 +105,7 @@ class Estimate:
         return two_sided_p(self.statistic, self.degrees_of_freedom)
 
     @property
-    def degrees_of_freedom(self) -> float | None:
+    def degrees_of_freedom(self) -> float | FloatArray | None:
         """Clusters less one when clustered, else the estimator's own; None means the normal distribution."""
         return float(min(c.count for c in self.clusters) - 1) if self.clusters else self.df
 
@@ -166,13 +165,28 @@ class Estimate:
                 hint=f"effects are {', '.join(self.labels)}",
             )
         names = tuple(labels) or tuple(_combination_name(row, self.labels) for row in matrix)
+        influence, regression = self._combined(matrix)
         return replace(
             self,
             labels=names,
             value=matrix @ self.value,
-            influence=None if self.influence is None else self.influence @ matrix.T,
+            df=self.df if self.df is None or np.ndim(self.df) == 0 else float(np.min(self.df)),
+            influence=influence,
+            regression=regression,
+            robust=self.robust if regression is not None or self.influence is None else Robust.HC0,
             vcov=None if self.vcov is None else matrix @ self.vcov @ matrix.T,
         )
+
+    def _combined(self, matrix: FloatArray) -> tuple[FloatArray | None, Regression | None]:
+        """Influence of the combinations; effects of different regressions take their correction with them."""
+        if self.influence is None or self.regression is None:
+            return (None if self.influence is None else self.influence @ matrix.T), None
+        same = len(set(zip(self.regression.rows, self.regression.parameters, strict=True))) == 1
+        if same and self.regression.leverage.ndim == 1:
+            rows, parameters = self.regression.rows[:1], self.regression.parameters[:1]
+            regression = Regression(rows * len(matrix), parameters * len(matrix), self.regression.leverage)
+            return self.influence @ matrix.T, regression
+        return self.regression.adjust(self.influence, Robust.of(self.robust)) @ matrix.T, None
 
     def aggregate(self, weights: ArrayLike, label: str = "average") -> Estimate:
         """One weighted average of the effects; the weights are normalised to sum to one."""
@@ -203,7 +217,8 @@ class Estimate:
             influence=self.influence - other.influence,
             estimator=f"{self.estimator} - {other.estimator}",
             robust=Robust.HC0,
-            leverage=None,
+            regression=None,
+            df=None,
         )
 
     # --- reading it --------------------------------------------------------------------------------------------
@@ -263,7 +278,7 @@ class Estimate:
             df=self.degrees_of_freedom,
             cluster_names=self.cluster_names,
             influence=None,
-            leverage=None,
+            regression=None,
             clusters=(),
             known_clusters=(),
         )

@@ -141,6 +141,19 @@ class VWE(Estimand):
         return e * (1.0 - e), slope
 
 
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Association(Estimand):
+    """The difference between the groups as they are: what one sees, not what the treatment did."""
+
+    code: ClassVar[str] = "association"
+    formula: ClassVar[str] = "E[Y | T = 1] − E[Y | T = 0]"
+    who: ClassVar[str] = "the groups as they are, which differ in more than the treatment"
+
+    def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
+        return np.ones(len(propensity)), np.zeros_like(propensity)
+
+
 def _share_of(propensity: FloatArray, arm: int) -> tuple[FloatArray, FloatArray]:
     slope = np.zeros_like(propensity)
     slope[:, arm] = 1.0

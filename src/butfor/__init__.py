@@ -1,0 +1,120 @@
+"""Butfor: from a decision to a causal answer that survives scrutiny.
+
+    import butfor as bf
+
+    study = bf.Study("customers.parquet",
+                     question=bf.Question("discount", "value_90d"),
+                     graph="segment -> discount; segment -> value_90d; discount -> value_90d")
+    study.identify()
+    study.estimate()
+    study.refute()
+    study.decide(value_per_unit=1.0, cost_per_treated=5.0)
+    study.report("report.html")
+
+Names load when first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ButforError": "core.errors",
+    "Diagnostic": "core.diagnostic",
+    "Table": "core.table",
+    "from_json": "core.serial",
+    "to_json": "core.serial",
+    "ATC": "question.estimands",
+    "ATE": "question.estimands",
+    "ATO": "question.estimands",
+    "ATT": "question.estimands",
+    "Question": "question.question",
+    "Observational": "question.design",
+    "Randomized": "question.design",
+    "judge": "question.framing",
+    "CausalGraph": "graph.causal_graph",
+    "open_dataset": "data.dataset",
+    "identify": "identify.identify",
+    "Identification": "identify.identification",
+    "Adjustment": "identify.strategies",
+    "Randomization": "identify.strategies",
+    "Estimate": "inference.estimate",
+    "Boosting": "nuisance.boosting",
+    "LinearModel": "nuisance.linear",
+    "LogisticModel": "nuisance.logistic",
+    "Mix": "nuisance.mix",
+    "OutOfFold": "nuisance.wrap",
+    "DifferenceInMeans": "estimators.experiment.difference_in_means",
+    "OLS": "estimators.regression.ols",
+    "Lin": "estimators.regression.lin",
+    "IPW": "estimators.weighting.ipw",
+    "AIPW": "estimators.orthogonal.aipw",
+    "PartiallyLinear": "estimators.orthogonal.partially_linear",
+    "Estimator": "estimators.base",
+    "Fit": "estimators.base",
+    "refute": "refute.battery",
+    "sensitivity": "refute.battery",
+    "Refutation": "refute.refutation",
+    "decide": "decide.decision",
+    "Decision": "decide.decision",
+    "Study": "study",
+}
+
+__all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'butfor' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"butfor.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+if TYPE_CHECKING:
+    from butfor.core.diagnostic import Diagnostic as Diagnostic
+    from butfor.core.errors import ButforError as ButforError
+    from butfor.core.serial import from_json as from_json
+    from butfor.core.serial import to_json as to_json
+    from butfor.core.table import Table as Table
+    from butfor.data.dataset import open_dataset as open_dataset
+    from butfor.decide.decision import Decision as Decision
+    from butfor.decide.decision import decide as decide
+    from butfor.estimators.base import Estimator as Estimator
+    from butfor.estimators.base import Fit as Fit
+    from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
+    from butfor.estimators.orthogonal.aipw import AIPW as AIPW
+    from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
+    from butfor.estimators.regression.lin import Lin as Lin
+    from butfor.estimators.regression.ols import OLS as OLS
+    from butfor.estimators.weighting.ipw import IPW as IPW
+    from butfor.graph.causal_graph import CausalGraph as CausalGraph
+    from butfor.identify.identification import Identification as Identification
+    from butfor.identify.identify import identify as identify
+    from butfor.identify.strategies import Adjustment as Adjustment
+    from butfor.identify.strategies import Randomization as Randomization
+    from butfor.inference.estimate import Estimate as Estimate
+    from butfor.nuisance.boosting import Boosting as Boosting
+    from butfor.nuisance.linear import LinearModel as LinearModel
+    from butfor.nuisance.logistic import LogisticModel as LogisticModel
+    from butfor.nuisance.mix import Mix as Mix
+    from butfor.nuisance.wrap import OutOfFold as OutOfFold
+    from butfor.question.design import Observational as Observational
+    from butfor.question.design import Randomized as Randomized
+    from butfor.question.estimands import ATC as ATC
+    from butfor.question.estimands import ATE as ATE
+    from butfor.question.estimands import ATO as ATO
+    from butfor.question.estimands import ATT as ATT
+    from butfor.question.framing import judge as judge
+    from butfor.question.question import Question as Question
+    from butfor.refute.battery import refute as refute
+    from butfor.refute.battery import sensitivity as sensitivity
+    from butfor.refute.refutation import Refutation as Refutation
+    from butfor.study import Study as Study

@@ -1,0 +1,256 @@
+"""What an estimator is, and what it leaves behind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butfor.core.diagnostic import Assumption, Diagnostic
+from butfor.core.errors import MethodMismatch
+from butfor.core.provenance import Provenance
+from butfor.core.rng import Seed
+from butfor.core.table import Table
+from butfor.data.dataset import Dataset, open_dataset
+from butfor.data.draw import complete_rows, draw_sample
+from butfor.data.request import Request
+from butfor.data.rows import Rows
+from butfor.data.sample import Cluster, Sample, Treatment, TreatmentKind
+from butfor.identify.identify import identify
+from butfor.identify.strategies import Randomization, Strategy
+from butfor.inference.estimate import Estimate
+from butfor.nuisance.cache import NuisanceCache
+from butfor.question import ATE, Estimand, Question
+from butfor.question.question import Level
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """An estimate with what checks, sensitivity analyses and decisions need to know about it.
+
+    Attributes:
+        result: the effects.
+        propensity: probability of each arm (rows × arms), where one was modelled.
+        outcomes: expected outcome under each arm (rows × arms), where modelled.
+        scores: doubly robust scores Γ (rows × arms): E[Γ_a | X] = E[Y(a) | X].
+        riesz: α of each overall effect (rows × terms): effect = E[α Y] given the covariates.
+        residual: Y − E[Y | T, X] of each overall effect (rows × terms).
+        weights: balancing weights of each contrast (rows × contrasts), for balance and effective sample size.
+    """
+
+    estimator: Estimator
+    sample: Sample
+    question: Question
+    strategy: Strategy
+    result: Estimate
+    propensity: FloatArray | None = None
+    outcomes: FloatArray | None = None
+    scores: FloatArray | None = None
+    riesz: FloatArray | None = None
+    residual: FloatArray | None = None
+    weights: FloatArray | None = None
+    nuisance_summary: tuple[str, ...] = field(default=())
+
+    def estimate(self) -> Estimate:
+        """The labelled effects with their uncertainty."""
+        return self.result
+
+    def tidy(self, level: float = 0.95) -> Table:
+        """One row per effect."""
+        return self.result.tidy(level)
+
+    def with_diagnostics(self, *diagnostics: Diagnostic) -> Fit:
+        """The same fit with more caveats."""
+        return replace(self, result=replace(self.result, diagnostics=(*self.result.diagnostics, *diagnostics)))
+
+    def __str__(self) -> str:
+        return self.result.explain()
+
+    def _repr_html_(self) -> str:
+        return self.result._repr_html_()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator(ABC):
+    """A method as a value: frozen settings, one way in for studies and one for frames.
+
+    `fit_sample` is what a method implements; `fit` is the short way for a frame and is the same for all.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    treatments: ClassVar[tuple[TreatmentKind, ...]]
+
+    def needs(self, question: Question, strategy: Strategy) -> Request:
+        """The columns that a fit reads."""
+        columns = {question.treatment, question.outcome, *question.modifiers, *self.covariates(strategy)}
+        return Request(frozenset(columns))
+
+    def covariates(self, strategy: Strategy) -> tuple[str, ...]:
+        """The columns that the method adjusts for under this strategy."""
+        precision = strategy.precision if isinstance(strategy, Randomization) else ()
+        return tuple(dict.fromkeys((*strategy.adjust_for, *precision)))
+
+    @abstractmethod
+    def fit_sample(
+        self,
+        sample: Sample,
+        question: Question,
+        strategy: Strategy,
+        *,
+        rng: Seed = 0,
+        cache: NuisanceCache | None = None,
+    ) -> Fit:
+        """Fit on a clean sample."""
+
+    def fit(
+        self,
+        frame: Any,
+        *,
+        treatment: str,
+        outcome: str,
+        covariates: Sequence[str] = (),
+        estimand: Estimand | None = None,
+        contrast: tuple[Level, Level] | None = None,
+        modifiers: Sequence[str] = (),
+        arms: bool = False,
+        weights: str | None = None,
+        cluster: str | None = None,
+        missing: Literal["error", "drop"] = "error",
+        rng: Seed = 0,
+    ) -> Fit:
+        """Fit on a frame, file or table, adjusting for `covariates`, on the user's word that these suffice.
+
+        Args:
+            frame: pandas, polars, pyarrow, a DuckDB relation, a dict of arrays, or a path.
+            treatment: column of the treatment: two levels, several (text), or an amount.
+            outcome: numeric column.
+            covariates: columns known before treatment.
+            estimand: whose average effect; default `ATE()`.
+            contrast: (treated level, reference level).
+            modifiers: columns whose subgroups get effects of their own.
+            arms: treat a numeric treatment with more than two values as separate arms.
+            weights: column of sampling weights.
+            cluster: column of the units that were sampled or treated together.
+            missing: "error" or "drop".
+            rng: seed or generator.
+        """
+        question = Question(
+            treatment, outcome, estimand or ATE(), contrast=contrast, modifiers=tuple(modifiers), arms=arms
+        )
+        identification = identify(question, covariates=tuple(covariates))
+        strategy = identification.require()
+        reading = Reading(weights=weights, cluster=cluster, missing=missing)
+        plan = [(strategy, self)]
+        rows = read_rows(open_dataset(frame), question, plan, reading)
+        return self.fit_sample(take_samples(rows, question, plan, reading)[0], question, strategy, rng=rng)
+
+    def check(self, sample: Sample) -> None:
+        """Refuse a treatment that the method cannot handle.
+
+        Raises:
+            MethodMismatch: with the methods that can.
+        """
+        kind = sample.treatment.kind
+        if kind not in self.treatments:
+            words = {"amount": "an amount", "arms": "several arms", "binary": "two arms"}
+            other = "OLS() or PartiallyLinear()" if kind == "amount" else "AIPW()"
+            raise MethodMismatch(
+                f"Treatment {sample.treatment.name!r} is {words[kind]}; {self.title} needs "
+                f"{' or '.join(words[k] for k in self.treatments)}.",
+                hint=f"use {other}, or arms=True if each value is a treatment of its own",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How columns become a sample.
+
+    Args:
+        weights: column of sampling weights.
+        cluster: column of the units that were sampled or treated together.
+        missing: "error" refuses rows with missing values in a used column, "drop" leaves them out and says so.
+        extra: further columns that must be complete (negative control outcomes).
+    """
+
+    weights: str | None = None
+    cluster: str | None = None
+    missing: Literal["error", "drop"] = "error"
+    extra: tuple[str, ...] = ()
+
+
+def read_rows(
+    dataset: Dataset, question: Question, plan: Sequence[tuple[Strategy, Estimator]], reading: Reading
+) -> Rows:
+    """The complete rows of everything that the planned fits need, read in one scan."""
+    request = Request(frozenset(c for c in (reading.weights, reading.cluster, *reading.extra) if c is not None))
+    for strategy, estimator in plan:
+        request = request | estimator.needs(question, strategy)
+    return complete_rows(dataset.read(request), request.columns, reading.missing)[0]
+
+
+def take_samples(
+    rows: Rows, question: Question, plan: Sequence[tuple[Strategy, Estimator]], reading: Reading
+) -> list[Sample]:
+    """One sample per planned fit. Fits that adjust for the same columns share one, and so can share nuisances."""
+    drawn: dict[tuple[str, ...], Sample] = {}
+    for strategy, estimator in plan:
+        columns = estimator.covariates(strategy)
+        if columns not in drawn:
+            drawn[columns] = draw_sample(
+                rows, question, columns, weights=reading.weights, cluster=reading.cluster, keep=reading.extra
+            )
+    return [drawn[estimator.covariates(strategy)] for strategy, estimator in plan]
+
+
+def treatment_columns(treatment: Treatment) -> tuple[FloatArray, FloatArray]:
+    """Regression columns of the treatment (n × d) and the matrix from their slopes to the asked effects (terms × d)."""
+    if treatment.kind == "amount":
+        return treatment.values[:, None], np.array([[treatment.step]])
+    columns = np.column_stack([(treatment.codes == code).astype(float) for code in range(1, treatment.arms)])
+    combine = np.zeros((len(treatment.contrasts), treatment.arms - 1))
+    for row, (treated, reference) in enumerate(treatment.contrasts):
+        for code, sign in ((treated, 1.0), (reference, -1.0)):
+            if code > 0:
+                combine[row, code - 1] += sign
+    return columns, combine
+
+
+class Description(TypedDict):
+    """What every estimate says of its origin."""
+
+    n: int
+    estimator: str
+    strategy: str
+    clusters: tuple[Cluster, ...]
+    known_clusters: tuple[Cluster, ...]
+    assumptions: tuple[Assumption, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    provenance: Provenance
+
+
+def describe(estimator: Estimator, sample: Sample, strategy: Strategy, rng: Seed) -> Description:
+    """Rows, names, clusters, assumptions and provenance of an estimate."""
+    clusters = () if sample.cluster is None else (sample.cluster,)
+    return Description(
+        n=sample.n,
+        estimator=estimator.name,
+        strategy=strategy.kind,
+        clusters=clusters,
+        known_clusters=clusters,
+        assumptions=strategy.assumptions,
+        diagnostics=sample.notes,
+        provenance=Provenance(
+            data_source=sample.source,
+            rows_read=sample.loss.rows_read or sample.n,
+            rows_used=sample.n,
+            seed=rng if isinstance(rng, int) else None,
+            settings=repr(estimator),
+        ),
+    )

@@ -1,0 +1,169 @@
+"""Augmented inverse probability weighting with cross-fitting (doubly robust; the interactive model of DML)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butfor.core.diagnostic import Diagnostic, Severity
+from butfor.core.errors import InvalidSetting
+from butfor.core.rng import Seed, seed_of
+from butfor.data.sample import Sample, TreatmentKind
+from butfor.estimators.base import Estimator, Fit, describe
+from butfor.identify.strategies import Strategy
+from butfor.inference.estimate import Estimate
+from butfor.inference.ratio import ratio_effects
+from butfor.nuisance.cache import NuisanceCache
+from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propensity
+from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
+from butfor.nuisance.folds import sample_folds
+from butfor.nuisance.learner import Learner
+from butfor.nuisance.overlap import balancing_weights
+from butfor.question import Estimand, Question
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AIPW(Estimator):
+    """Combine a model of the outcome with a model of the treatment; either may be wrong.
+
+    **Answers** what the treatment would do on average for the population of the estimand, with flexible machine
+    learning for everything that is not the effect itself, and an honest interval.
+
+    **Estimates** E[h(X) τ(X)] / E[h(X)] (ATE, ATT, ATC, ATO, trimmed or not, any number of arms) by solving the
+    efficient score, with Γ_a = μ_a(X) + 1{T = a}(Y − μ_a(X)) / e_a(X):
+
+        ψ = h (Γ_a − Γ_b − θ) + Σ_l ∂h/∂e_l (1{T = l} − e_l)(μ_a − μ_b − θ).
+
+    **Assumes** no unmeasured confounding (probe: omitted-variable bounds, negative controls), overlap (probe: the
+    propensity plot, effective sample size), and nuisance models whose errors multiply to less than 1/√n.
+
+    Args:
+        outcome_model: E[Y | T, X]; a Butfor learner, a scikit-learn regressor or `OutOfFold(predictions)`.
+            Default: cross-validated mix of penalised linear model and early-stopped boosting.
+        propensity_model: P(T | X); likewise. Default: the same mix for classes, calibrated.
+        folds: cross-fitting folds.
+        floor: propensities are never taken below this; how many were is a diagnostic.
+
+    References:
+        Robins, Rotnitzky and Zhao 1994 (doi:10.1080/01621459.1994.10476818); Chernozhukov et al. 2018
+        (doi:10.1111/ectj.12097); Crump et al. 2009 (doi:10.1093/biomet/asn055) for weighted effects.
+
+    >>> import butfor as bf, numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.normal(size=400)
+    >>> t = (x + rng.normal(size=400) > 0).astype(int)
+    >>> linear = bf.AIPW(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
+    >>> fit = linear.fit({"t": t, "x": x, "y": 2 * t + x}, treatment="t", outcome="y", covariates=["x"])
+    >>> round(float(fit.estimate().value[0]), 6)
+    2.0
+    """
+
+    outcome_model: Learner | None = None
+    propensity_model: Learner | None = None
+    folds: int = 5
+    floor: float = 0.01
+
+    name: ClassVar[str] = "aipw"
+    title: ClassVar[str] = "AIPW"
+    treatments: ClassVar[tuple[TreatmentKind, ...]] = ("binary", "arms")
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.floor < 0.5:
+            raise InvalidSetting(f"floor is {self.floor}; AIPW needs 0 < floor < 0.5.", hint="floor=0.01")
+        if self.folds < 2:
+            raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
+
+    def fit_sample(
+        self,
+        sample: Sample,
+        question: Question,
+        strategy: Strategy,
+        *,
+        rng: Seed = 0,
+        cache: NuisanceCache | None = None,
+    ) -> Fit:
+        """Fit on a clean sample; `rng` decides the folds."""
+        self.check(sample)
+        seed = rng if isinstance(rng, int) else seed_of(rng)
+        folds = sample_folds(sample, self.folds, seed, cache)
+        outcome = cross_fit_outcome_by_arm(sample, self.outcome_model or default_outcome_model(), folds, seed, cache)
+        propensity = cross_fit_propensity(
+            sample, self.propensity_model or default_propensity_model(), folds, seed, cache
+        )
+        floored, diagnostics = lift(propensity.values, self.floor)
+        return _solve(self, sample, question, strategy, (outcome.values, floored), seed).with_diagnostics(*diagnostics)
+
+
+def lift(propensity: FloatArray, floor: float) -> tuple[FloatArray, tuple[Diagnostic, ...]]:
+    """Propensities no lower than `floor`, and a diagnostic that says how many were."""
+    low = propensity < floor
+    if not low.any():
+        return propensity, ()
+    share = float(low.any(axis=1).mean())
+    lifted = np.maximum(propensity, floor)
+    severity = Severity.DANGER if share > 0.05 else Severity.CAUTION
+    message = (
+        f"{share:.1%} of the rows have an arm with a probability below {floor:g}, taken as {floor:g}: "
+        "for them the data hold little to compare with. ATO() or trim= asks about those that can be compared."
+    )
+    return lifted / lifted.sum(axis=1, keepdims=True), (Diagnostic("propensity-floor", severity, message, share),)
+
+
+def doubly_robust_scores(sample: Sample, outcomes: FloatArray, propensity: FloatArray) -> FloatArray:
+    """Γ (rows × arms): Γ_a = μ_a(X) + 1{T = a}(Y − μ_a(X)) / e_a(X)."""
+    rows = np.arange(sample.n)
+    codes = sample.treatment.codes
+    scores = outcomes.copy()
+    scores[rows, codes] += (sample.outcome - outcomes[rows, codes]) / propensity[rows, codes]
+    return scores
+
+
+def _solve(
+    estimator: AIPW,
+    sample: Sample,
+    question: Question,
+    strategy: Strategy,
+    nuisances: tuple[FloatArray, FloatArray],
+    seed: int,
+) -> Fit:
+    outcomes, propensity = nuisances
+    scores = doubly_robust_scores(sample, outcomes, propensity)
+    estimand: Estimand = question.estimand
+    tops, bottoms = [], []
+    for a, b in sample.treatment.contrasts:
+        h, slope = estimand.tilt(propensity, a, b)
+        drift = _drift(sample, propensity, slope)
+        tops.append(h * (scores[:, a] - scores[:, b]) + drift * (outcomes[:, a] - outcomes[:, b]))
+        bottoms.append(h + drift)
+    labels, value, influence = ratio_effects(sample, tops, bottoms)
+    weights, riesz = balancing_weights(sample, propensity, estimand)
+    residual = sample.outcome - outcomes[np.arange(sample.n), sample.treatment.codes]
+    estimate = Estimate(
+        labels=labels, value=value, influence=influence, estimand=estimand, **describe(estimator, sample, strategy, seed)
+    )
+    return Fit(
+        estimator,
+        sample,
+        question,
+        strategy,
+        estimate,
+        propensity=propensity,
+        outcomes=outcomes,
+        scores=scores,
+        riesz=riesz,
+        residual=np.repeat(residual[:, None], len(sample.treatment.contrasts), axis=1),
+        weights=weights,
+    )
+
+
+def _drift(sample: Sample, propensity: FloatArray, slope: FloatArray) -> FloatArray:
+    """Σ_l ∂h/∂e_l (1{T = l} − e_l): what not knowing the population adds to the score."""
+    if not slope.any():
+        return np.zeros(sample.n)
+    taken = slope[np.arange(sample.n), sample.treatment.codes]
+    return taken - np.einsum("ij,ij->i", slope, propensity)
