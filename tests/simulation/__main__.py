@@ -1,0 +1,28 @@
+"""Run all simulations and write their table: python -m tests.simulation docs/simulations.md"""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from tests.simulation.cases import FAST, SLOW
+from tests.simulation.coverage import simulate, table
+
+HEAD = """# Simulations
+
+Bias and coverage of every standard error in worlds with known effects (`tests/simulation/worlds.py`), written by
+`make simulations`. Effects differ between units, so that an estimator of another estimand than it names would show.
+A coverage of 95 % has a Monte Carlo standard error of 0.7 points with 1,000 draws and 1.3 with 300.
+
+"""
+
+
+def main() -> None:
+    with ProcessPoolExecutor(2) as pool:
+        outcomes = list(pool.map(simulate, (*SLOW, *FAST)))
+    Path(sys.argv[1]).write_text(HEAD + table(outcomes) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

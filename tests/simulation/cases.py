@@ -1,0 +1,49 @@
+"""Every standard error of the library, in a world where it should be right."""
+
+from __future__ import annotations
+
+import butfor as bf
+from tests.simulation.coverage import Case
+from tests.simulation.worlds import ARMS, CONFOUNDED, CURVED, DOSE, RANDOMISED, VILLAGES, World
+
+LINEAR_AIPW = bf.AIPW(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
+LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
+DOSE_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel())
+DIM = bf.DifferenceInMeans()
+ESTIMANDS = (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO())
+TRIMMED = bf.ATE(trim=0.2)
+
+
+def _hc(kind: str) -> tuple[tuple[str, str], ...]:
+    return (("covariance", kind),)
+
+
+VILLAGE = (("cluster", "village"),)
+
+
+def _case(estimator: bf.Estimator, world: World, estimand: bf.Estimand, **settings: object) -> Case:
+    return Case(estimator, world, estimand, world.truth[estimand.label], **settings)  # type: ignore[arg-type]
+
+
+# The difference in means ignores covariates, hence it is right in the randomised worlds only.
+BARE_RANDOMISED = World("randomised", RANDOMISED.draw, RANDOMISED.truth, ())
+BARE_VILLAGES = World("villages", VILLAGES.draw, VILLAGES.truth, ())
+
+FAST = (
+    *(_case(DIM, BARE_RANDOMISED, bf.ATE(), inference=_hc(kind), n=60) for kind in ("HC2", "HC3")),
+    *(_case(bf.Lin(), RANDOMISED, bf.ATE(), inference=_hc(kind), n=200) for kind in ("HC0", "HC1", "HC2", "HC3")),
+    *(Case(bf.OLS(), DOSE, bf.ATE(), 1.5, _hc(kind)) for kind in ("HC0", "HC1", "HC2", "HC3")),
+    *(_case(bf.Lin(), CONFOUNDED, estimand) for estimand in ESTIMANDS[:3]),
+    *(_case(bf.IPW(), CONFOUNDED, estimand) for estimand in (*ESTIMANDS, TRIMMED)),
+    *(_case(LINEAR_AIPW, CONFOUNDED, estimand) for estimand in (*ESTIMANDS, TRIMMED)),
+    Case(LINEAR_PLR, CONFOUNDED, bf.ATO(), CONFOUNDED.truth["ATO"]),
+    Case(DOSE_PLR, DOSE, bf.ATE(), 1.5),
+    *(Case(e, ARMS, bf.ATE(), 2.0, term=1) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW)),
+    *(_case(e, w, bf.ATE(), inference=VILLAGE, n=800) for e, w in ((DIM, BARE_VILLAGES), (bf.OLS(), VILLAGES))),
+    *(_case(e, VILLAGES, bf.ATE(), inference=VILLAGE, n=800) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW, LINEAR_PLR)),
+)
+
+SLOW = (
+    _case(bf.AIPW(), CURVED, bf.ATE(), n=1000, draws=300),
+    _case(bf.AIPW(), CONFOUNDED, bf.ATE(), n=1000, draws=300),
+)
