@@ -132,7 +132,7 @@ class Sample:
     loss: Loss = field(default_factory=lambda: Loss(0, 0))
     notes: tuple[Diagnostic, ...] = ()
     source: str = ""
-    origin: Content = _UNKNOWN_ORIGIN
+    origin: Content = field(default=_UNKNOWN_ORIGIN, repr=False)
 
     def __post_init__(self) -> None:
         if self.origin is _UNKNOWN_ORIGIN:

@@ -1,0 +1,1 @@
+"""Engines: the only place where one is imported, and only when it is used."""

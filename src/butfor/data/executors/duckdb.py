@@ -1,0 +1,123 @@
+"""DuckDB relations, and tables of DuckDB files."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from butfor.core.errors import InvalidSetting, UnreadableData, did_you_mean
+from butfor.data.executors.from_arrow import column_of_arrow
+from butfor.data.rows import Rows
+
+
+@dataclass(frozen=True, eq=False)
+class RelationExecutor:
+    """A relation on the user's own connection: it is evaluated each time it is read."""
+
+    relation: Any
+
+    def columns(self) -> tuple[str, ...]:
+        return unrepeated(self.relation.columns)
+
+    def source(self) -> str:
+        return "DuckDB relation"
+
+    def read(self, columns: Sequence[str]) -> Rows:
+        return rows_of_relation(self.relation, columns, self.source())
+
+
+@dataclass(frozen=True)
+class TableExecutor:
+    """A table or view of a DuckDB file, which is opened read-only for each scan."""
+
+    path: str
+    table: str
+
+    def columns(self) -> tuple[str, ...]:
+        with self._relation() as relation:
+            return unrepeated(relation.columns)
+
+    def source(self) -> str:
+        return f"{self.path}, table {self.table}"
+
+    def read(self, columns: Sequence[str]) -> Rows:
+        with self._relation() as relation:
+            return rows_of_relation(relation, columns, self.source())
+
+    @contextmanager
+    def _relation(self) -> Generator[Any]:
+        import duckdb
+
+        with readable(self.path), duckdb.connect(self.path, read_only=True) as connection:
+            yield connection.sql(f"SELECT * FROM {'.'.join(quoted(part) for part in self.table.split('.'))}")
+
+
+def open_table(path: str, table: str | None) -> TableExecutor:
+    """The executor of a table in a DuckDB file.
+
+    Raises:
+        InvalidSetting: without `table`, or with one that the file does not have.
+    """
+    import duckdb
+
+    with readable(path), duckdb.connect(path, read_only=True) as connection:
+        found = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_catalog = current_database()"
+        ).fetchall()
+    names = sorted(name if schema == "main" else f"{schema}.{name}" for schema, name in found)
+    if table is None:
+        raise InvalidSetting(
+            f"table is not given; a DuckDB file ({Path(path).name}) needs the name of a table.",
+            hint=f"table={names[0]!r}" if len(names) == 1 else did_you_mean("", names),
+        )
+    if table not in names:
+        raise InvalidSetting(
+            f"table is {table!r}; an analysis needs a table that {Path(path).name} has.",
+            hint=did_you_mean(table, names),
+        )
+    return TableExecutor(path, table)
+
+
+def rows_of_relation(relation: Any, columns: Sequence[str], source: str) -> Rows:
+    """The columns of a relation, in memory.
+
+    Raises:
+        UnreadableData: when DuckDB cannot evaluate it.
+    """
+    with readable(source):
+        table = relation.project(", ".join(quoted(name) for name in columns)).to_arrow_table()
+    return Rows.of((column_of_arrow(name, table[name]) for name in columns), table.num_rows, source=source)
+
+
+@contextmanager
+def readable(source: str) -> Generator[None]:
+    """Turn DuckDB's errors into ours."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).strip().splitlines()[0].rstrip(".")
+        raise UnreadableData(
+            f"The data of {source} cannot be read ({reason}).",
+            hint="check that the file is complete and of the kind that its name says, and that no program writes to it",
+        ) from error
+
+
+def unrepeated(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, each of which must be there once."""
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise UnreadableData(
+            f"A column name is repeated ({', '.join(map(repr, repeated))}); a table needs every name once.",
+            hint="rename the columns",
+        )
+    return tuple(names)
+
+
+def quoted(name: str) -> str:
+    """A name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

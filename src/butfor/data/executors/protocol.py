@@ -1,0 +1,24 @@
+"""What every engine answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from butfor.data.rows import Rows
+
+
+class Executor(Protocol):
+    """One source of data behind one engine."""
+
+    def columns(self) -> tuple[str, ...]:
+        """All column names, in order."""
+        ...
+
+    def source(self) -> str:
+        """The source in a few words, for the record."""
+        ...
+
+    def read(self, columns: Sequence[str]) -> Rows:
+        """These columns, in memory. The caller's data are never written to."""
+        ...
