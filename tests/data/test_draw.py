@@ -62,7 +62,9 @@ def test_two_values_are_binary(values: Any, levels: tuple[Level, ...], term: str
     if isinstance(values, pd.Categorical):
         values = pd.Series(values)
     t = treatment(values)
-    assert t.kind == "binary" and t.terms == (term,) and t.contrasts == ((1, 0),)
+    assert t.kind == "binary"
+    assert t.terms == (term,)
+    assert t.contrasts == ((1, 0),)
     assert repr(t.levels) == repr(levels)
     assert [t.levels[c] for c in t.codes] == list(values)
     assert np.array_equal(t.values, t.codes)
@@ -73,7 +75,9 @@ def test_text_with_more_values_are_arms() -> None:
     assert (t.kind, t.levels, t.arms) == ("arms", ("a", "b", "c"), 3)
     assert t.terms == ("t: b - a", "t: c - a")
     pair = treatment(["b", "c", "a", "b", "c", "a"], contrast=("b", "c"))
-    assert pair.terms == ("t: b - c",) and pair.levels == ("a", "b", "c") and len(pair.codes) == 6
+    assert pair.terms == ("t: b - c",)
+    assert pair.levels == ("a", "b", "c")
+    assert len(pair.codes) == 6
 
 
 def test_numbers_with_more_values_are_an_amount_unless_arms() -> None:
@@ -197,7 +201,7 @@ def test_roles() -> None:
 def test_no_rows() -> None:
     with pytest.raises(TooFewRows, match="0 rows"):
         draw({"t": [], "y": []})
-    with pytest.raises(TooFewRows, match="after incomplete ones were dropped .*'x': 2"):
+    with pytest.raises(TooFewRows, match=r"after incomplete ones were dropped .*'x': 2"):
         draw({"t": [0, 1], "y": Y[:2], "x": [None, None]}, ["x"], missing="drop")
 
 
@@ -222,7 +226,8 @@ def test_constant_covariates_are_noted() -> None:
     sample = draw(data, ["n", "x", "c"], missing="drop")
     assert sample.covariates.columns == ("x",)
     assert [note.name for note in sample.notes] == ["dropped-rows", "constant-covariate", "constant-covariate"]
-    assert "'n'" in sample.notes[1].message and "'c'" in sample.notes[2].message
+    assert "'n'" in sample.notes[1].message
+    assert "'c'" in sample.notes[2].message
     assert sample.notes[0].value == 0.2
 
 
@@ -254,7 +259,8 @@ def test_covariates_that_cannot_be_coded() -> None:
 def test_weights() -> None:
     data = {"t": [0, 1, 0, 1, 0, 1], "y": Y, "w": [1, 2, 0, 3, 1, 1], "x": [1.0, 2.0, 7.0, 4.0, 3.0, None]}
     sample = draw(data, ["x"], weights="w", missing="drop")
-    assert sample.weights is not None and sample.weights.tolist() == [1, 2, 3, 1]
+    assert sample.weights is not None
+    assert sample.weights.tolist() == [1, 2, 3, 1]
     assert (sample.loss.rows_read, sample.loss.rows_used, sample.loss.zero_weight) == (6, 4, 1)
     assert sample.loss.missing == {"x": 1}
     assert [note.name for note in sample.notes] == ["dropped-rows", "zero-weight-rows"]
@@ -272,7 +278,9 @@ def test_clusters() -> None:
     dates = pd.Series(pd.to_datetime(["2020-01-02", "2020-01-01", "2020-01-02", "2021-01-01"]))
     for ids in (["b", "a", "b", "c"], [7, 3, 7, 9], [big + 1, big, big + 1, big + 2], [2.5, 1.5, 2.5, 9.0], dates):
         cluster = draw(data | {"v": ids}, cluster="v").cluster
-        assert cluster is not None and cluster.count == 3 and cluster.codes.tolist() == [1, 0, 1, 2]
+        assert cluster is not None
+        assert cluster.count == 3
+        assert cluster.codes.tolist() == [1, 0, 1, 2]
 
 
 def test_subgroups() -> None:
@@ -308,9 +316,12 @@ def test_subsets_and_refits_keep_their_rows_together() -> None:
     rows = open_dataset(data).read(request)
     sample = draw_sample(rows, question, ["x"], weights="w", cluster="v", keep=["x"])
     part = sample.take(np.array([5, 0, 0]))
-    assert part.outcome.tolist() == [8, 1, 1] and part.extra["x"].tolist() == [6, 3, 3]
-    assert part.cluster is not None and part.cluster.codes.tolist() == [2, 0, 0]
-    assert part.weights is not None and part.weights.tolist() == [6, 1, 1]
+    assert part.outcome.tolist() == [8, 1, 1]
+    assert part.extra["x"].tolist() == [6, 3, 3]
+    assert part.cluster is not None
+    assert part.cluster.codes.tolist() == [2, 0, 0]
+    assert part.weights is not None
+    assert part.weights.tolist() == [6, 1, 1]
     assert part.subgroups[0].rows.tolist() == [False, True, True]
     assert part.treatment.codes.tolist() == [1, 0, 0]
     assert np.array_equal(part.row_key, sample.row_key[[5, 0, 0]])

@@ -80,15 +80,23 @@ def test_a_clean_sample_or_an_error(data: dict[str, list[Any]], policy: Any, arm
     except ButforError:
         return
     n = len(data["t"])
-    assert 0 < sample.n <= n and sample.loss.rows_read == n and sample.loss.rows_used == sample.n
-    assert sample.weights is not None and sample.cluster is not None
+    assert 0 < sample.n <= n
+    assert sample.loss.rows_read == n
+    assert sample.loss.rows_used == sample.n
+    assert sample.weights is not None
+    assert sample.cluster is not None
     for array in (sample.outcome, sample.covariates.matrix, sample.treatment.values, sample.weights):
-        assert array.dtype == np.float64 and np.isfinite(array).all() and len(array) == sample.n
-    assert sample.weights.min() > 0 and sample.outcome.min() < sample.outcome.max()
-    assert sample.cluster.codes.min() >= 0 and sample.cluster.codes.max() < sample.cluster.count
+        assert array.dtype == np.float64
+        assert np.isfinite(array).all()
+        assert len(array) == sample.n
+    assert sample.weights.min() > 0
+    assert sample.outcome.min() < sample.outcome.max()
+    assert sample.cluster.codes.min() >= 0
+    assert sample.cluster.codes.max() < sample.cluster.count
     assert np.sum([g.rows for g in sample.subgroups], axis=0).tolist() == [1] * sample.n
     if sample.treatment.kind != "amount":
-        assert np.bincount(sample.treatment.codes).min() > 0 and len(sample.treatment.levels) > 1
+        assert np.bincount(sample.treatment.codes).min() > 0
+        assert len(sample.treatment.levels) > 1
     assert len(sample.row_key) == sample.n
 
 
@@ -125,8 +133,10 @@ def read(column: Any) -> Rows:
 )
 def test_numbers_are_numbers(column: Any) -> None:
     found = read(column).columns["a"]
-    assert isinstance(found, Numbers) and not found.boolean
-    assert found.values.tolist() == [1.0, 2.0, 3.0] and found.values.dtype == np.float64
+    assert isinstance(found, Numbers)
+    assert not found.boolean
+    assert found.values.tolist() == [1.0, 2.0, 3.0]
+    assert found.values.dtype == np.float64
     assert found.distinct()[1] == (1, 2, 3)
 
 
@@ -146,7 +156,8 @@ def test_numbers_are_numbers(column: Any) -> None:
 )
 def test_booleans_are_booleans(column: Any) -> None:
     found = read(column).columns["a"]
-    assert found.kind == "boolean" and found.distinct()[0].tolist() == [1, 0]
+    assert found.kind == "boolean"
+    assert found.distinct()[0].tolist() == [1, 0]
     assert repr(found.distinct()[1]) == "(False, True)"
 
 
@@ -192,7 +203,8 @@ def test_everything_else_is_refused_by_name(column: Any, what: str) -> None:
 )
 def test_dates_can_only_identify(column: Any) -> None:
     found = read(column).columns["a"]
-    assert found.kind == "other" and found.distinct()[0].tolist() == [1, 0]
+    assert found.kind == "other"
+    assert found.distinct()[0].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("dtype", ["int64", "uint64"])
@@ -201,7 +213,8 @@ def test_large_integers_stay_apart(dtype: str) -> None:
     nullable = pd.Series(ids, dtype=dtype.replace("i", "I").replace("u", "U"))
     for column in (ids, ids.tolist(), pd.Series(ids), nullable, pl.Series(ids), pa.array(ids)):
         codes, levels = read(column).columns["a"].distinct()
-        assert codes.tolist() == [1, 0, 1, 2] and levels == (2**53, 2**53 + 1, 2**53 + 2)
+        assert codes.tolist() == [1, 0, 1, 2]
+        assert levels == (2**53, 2**53 + 1, 2**53 + 2)
     with_gap = read([2**53 + 1, None, 2**53]).columns["a"]
     assert with_gap.missing().tolist() == [False, True, False]
     assert with_gap.take(np.array([0, 2])).distinct()[1] == (2**53, 2**53 + 1)
@@ -218,7 +231,8 @@ def test_text_levels_are_sorted_and_used() -> None:
         np.array(["b", "é", "a", "B"]),
     ):
         codes, levels = read(column).columns["a"].distinct()
-        assert levels == ("B", "a", "b", "é") and codes.tolist() == [2, 3, 1, 0]
+        assert levels == ("B", "a", "b", "é")
+        assert codes.tolist() == [2, 3, 1, 0]
 
 
 def test_empty_frames() -> None:
@@ -229,6 +243,7 @@ def test_empty_frames() -> None:
         {"a": []},
     ):
         rows = open_dataset(source).read(Request(frozenset("a")))
-        assert rows.n == 0 and len(rows.columns["a"].missing()) == 0
+        assert rows.n == 0
+        assert len(rows.columns["a"].missing()) == 0
     assert open_dataset(pd.DataFrame()).columns == ()
     assert open_dataset({}).columns == ()

@@ -33,16 +33,20 @@ def test_missing_values_are_named_and_counted() -> None:
 
 def test_only_used_columns_count() -> None:
     rows, loss = complete_rows(rows_of(DATA), ["c"])
-    assert rows.n == loss.rows_used == loss.rows_read == 4 and loss.missing == {}
+    assert rows.n == loss.rows_used == loss.rows_read == 4
+    assert loss.missing == {}
 
 
 def test_dropping_says_what_was_lost() -> None:
     rows, loss = complete_rows(rows_of(DATA), ["a", "b", "c"], "drop")
     assert (loss.rows_read, loss.rows_used, loss.missing) == (4, 2, {"a": 2, "b": 1})
-    assert rows.n == 2 and rows.loss == loss
-    assert rows.columns["c"].distinct()[1] == (1, 4) and rows.columns["b"].distinct()[1] == ("x", "z")
+    assert rows.n == 2
+    assert rows.loss == loss
+    assert rows.columns["c"].distinct()[1] == (1, 4)
+    assert rows.columns["b"].distinct()[1] == ("x", "z")
     again, loss = complete_rows(rows, ["d"], "drop")
-    assert again.n == 2 and loss.missing == {"a": 2, "b": 1}
+    assert again.n == 2
+    assert loss.missing == {"a": 2, "b": 1}
 
 
 @pytest.mark.parametrize(

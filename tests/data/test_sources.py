@@ -127,10 +127,10 @@ def sample_of(source: Any, **roles: Any) -> Sample:
 
 
 def assert_identical(a: Sample, b: Sample) -> None:
-    assert np.array_equal(a.outcome, b.outcome) and a.outcome.dtype == b.outcome.dtype
-    assert np.array_equal(a.treatment.values, b.treatment.values) and np.array_equal(
-        a.treatment.codes, b.treatment.codes
-    )
+    assert np.array_equal(a.outcome, b.outcome)
+    assert a.outcome.dtype == b.outcome.dtype
+    assert np.array_equal(a.treatment.values, b.treatment.values)
+    assert np.array_equal(a.treatment.codes, b.treatment.codes)
     assert repr((a.treatment.kind, a.treatment.levels, a.treatment.contrasts, a.treatment.terms)) == repr(
         (b.treatment.kind, b.treatment.levels, b.treatment.contrasts, b.treatment.terms)
     )
@@ -138,8 +138,12 @@ def assert_identical(a: Sample, b: Sample) -> None:
     assert (a.covariates.columns, a.covariates.source) == (b.covariates.columns, b.covariates.source)
     assert [g.label for g in a.subgroups] == [g.label for g in b.subgroups]
     assert all(np.array_equal(g.rows, h.rows) for g, h in zip(a.subgroups, b.subgroups, strict=True))
-    assert a.weights is not None and b.weights is not None and np.array_equal(a.weights, b.weights)
-    assert a.cluster is not None and b.cluster is not None and np.array_equal(a.cluster.codes, b.cluster.codes)
+    assert a.weights is not None
+    assert b.weights is not None
+    assert np.array_equal(a.weights, b.weights)
+    assert a.cluster is not None
+    assert b.cluster is not None
+    assert np.array_equal(a.cluster.codes, b.cluster.codes)
     assert np.array_equal(a.row_key, b.row_key)
     assert a.fingerprint == b.fingerprint
 
@@ -170,9 +174,11 @@ def test_the_data_by_hand() -> None:
     assert sample.covariates.source == ("age", "race", "race", "active")
     expected = [DATA["age"], DATA["race"] == "black", DATA["race"] == "white", DATA["active"]]
     assert np.array_equal(sample.covariates.matrix, np.column_stack(expected).astype(float))
-    assert sample.treatment.levels == (0, 1) and sample.treatment.terms == ("quit: 1 - 0",)
+    assert sample.treatment.levels == (0, 1)
+    assert sample.treatment.terms == ("quit: 1 - 0",)
     assert np.array_equal(sample.extra["share"], DATA["share"])
-    assert sample.n == N and sample.loss.rows_read == N == sample.loss.rows_used
+    assert sample.n == N
+    assert sample.loss.rows_read == N == sample.loss.rows_used
     assert [g.label for g in sample.subgroups[:3]] == ["race = asian", "race = black", "race = white"]
 
 
@@ -195,7 +201,8 @@ def test_the_callers_data_are_not_written_to() -> None:
     sample_of(arrays)
     pd.testing.assert_frame_equal(pandas, before)
     for name, values in arrays.items():
-        assert values.flags.writeable and np.array_equal(values, DATA[name])
+        assert values.flags.writeable
+        assert np.array_equal(values, DATA[name])
 
 
 def test_later_changes_to_the_callers_data_change_nothing() -> None:

@@ -37,7 +37,7 @@ class Content:
 
     @cached_property
     def row_key(self) -> KeyArray:
-        """A hash of each row's ranks: the same for any row order, for any unit of measurement, and for repeated rows."""
+        """A hash of each row's ranks: the same for any row order and unit of measurement, and for repeated rows."""
         key = rank_key(self.keyed) if self.parent is None else self.parent.row_key[self.rows]
         key.flags.writeable = False
         return key
@@ -54,6 +54,7 @@ class Content:
         return digest.hexdigest()
 
     def take(self, rows: RowArray) -> Content:
+        """The content of these rows, which keep their keys."""
         return Content(parent=self, rows=rows)
 
 

@@ -60,8 +60,9 @@ def _refuse_infinite(column: Numbers) -> None:
     infinite = np.flatnonzero(np.isinf(column.values))
     if len(infinite):
         first = ", ".join(str(row + 1) for row in infinite[:3].tolist())
+        where = f"row {first}" if len(infinite) == 1 else f"rows, first {first}"
         raise InfiniteValues(
             f"Column {column.name!r} is infinite in {len(infinite):,} of {len(column.values):,} rows "
-            f"({'row' if len(infinite) == 1 else 'rows, first'} {first}, counted from 1); an analysis needs finite numbers.",
+            f"({where}, counted from 1); an analysis needs finite numbers.",
             hint=f"set these values of {column.name!r} to missing, or correct them",
         )

@@ -31,6 +31,7 @@ class Numbers:
 
     @property
     def kind(self) -> Literal["number", "boolean"]:
+        """What the column holds."""
         return "boolean" if self.boolean else "number"
 
     @cached_property
@@ -41,9 +42,11 @@ class Numbers:
         return float(self.values.min()), float(self.values.max())
 
     def missing(self) -> BoolArray:
+        """Which values are missing."""
         return np.isnan(self.values) if np.isnan(self.span[0]) else np.zeros(len(self.values), dtype=np.bool_)
 
     def take(self, rows: RowArray) -> Numbers:
+        """The column in these rows."""
         return replace(self, values=self.values[rows], exact=None if self.exact is None else self.exact[rows])
 
     def distinct(self) -> tuple[IntArray, tuple[Level, ...]]:
@@ -74,12 +77,15 @@ class Categories:
 
     @property
     def kind(self) -> Literal["category"]:
+        """What the column holds."""
         return "category"
 
     def missing(self) -> BoolArray:
+        """Which values are missing."""
         return self.codes < 0
 
     def take(self, rows: RowArray) -> Categories:
+        """The column in these rows."""
         return replace(self, codes=self.codes[rows])
 
     def distinct(self) -> tuple[IntArray, tuple[Level, ...]]:
@@ -105,12 +111,15 @@ class Others:
 
     @property
     def kind(self) -> Literal["other"]:
+        """What the column holds."""
         return "other"
 
     def missing(self) -> BoolArray:
+        """Which values are missing."""
         return self.absent
 
     def take(self, rows: RowArray) -> Others:
+        """The column in these rows."""
         ids = self.identifiers
         return replace(self, absent=self.absent[rows], identifiers=None if ids is None else ids[rows])
 
@@ -143,6 +152,7 @@ class Rows:
 
     @classmethod
     def of(cls, columns: Iterable[Column], n: int, *, source: str = "") -> Rows:
+        """Rows as they were read: nothing lost yet."""
         return cls({c.name: c for c in columns}, n, source, Loss(n, n))
 
     def column(self, name: str, *, role: str) -> Column:
@@ -156,6 +166,7 @@ class Rows:
         return self.columns[name]
 
     def take(self, rows: RowArray) -> Rows:
+        """These rows only."""
         columns = {name: column.take(rows) for name, column in self.columns.items()}
         count = int(np.count_nonzero(rows)) if rows.dtype == np.bool_ else len(rows)
         return replace(self, columns=columns, n=count)

@@ -40,6 +40,7 @@ class Treatment:
 
     @property
     def arms(self) -> int:
+        """How many arms there are."""
         return len(self.levels)
 
     @property
@@ -70,6 +71,7 @@ class Covariates:
     source: tuple[str, ...]
 
     def with_column(self, name: str, values: FloatArray) -> Covariates:
+        """The design matrix with one more column."""
         return Covariates(np.column_stack([self.matrix, values]), (*self.columns, name), (*self.source, name))
 
     def without(self, source: str) -> Covariates:
@@ -161,15 +163,19 @@ class Sample:
 
     @property
     def n(self) -> int:
+        """How many rows there are."""
         return len(self.outcome)
 
     def with_outcome(self, name: str, outcome: FloatArray) -> Sample:
+        """The same rows with another outcome; folds stay as they are."""
         return replace(self, outcome_name=name, outcome=outcome)
 
     def with_treatment(self, treatment: Treatment) -> Sample:
+        """The same rows with another treatment; folds stay as they are."""
         return replace(self, treatment=treatment)
 
     def with_covariates(self, covariates: Covariates) -> Sample:
+        """The same rows with other covariates; folds stay as they are."""
         return replace(self, covariates=covariates)
 
     def take(self, rows: RowArray) -> Sample:

@@ -29,6 +29,7 @@ class ArrayExecutor:
 
     @classmethod
     def open(cls, data: Mapping[object, Any]) -> ArrayExecutor:
+        """Take a private copy."""
         arrays: dict[str, Held] = {}
         for name, values in data.items():
             if not isinstance(name, str):
@@ -47,12 +48,15 @@ class ArrayExecutor:
         return cls(arrays, next(iter(lengths.values()), 0))
 
     def columns(self) -> tuple[str, ...]:
+        """All column names, in order."""
         return tuple(self.arrays)
 
     def source(self) -> str:
+        """The source in a few words."""
         return f"dict of arrays ({self.rows:,} rows)"
 
     def read(self, columns: Sequence[str]) -> Rows:
+        """These columns, in memory."""
         return Rows.of((_column(name, self.arrays[name]) for name in columns), self.rows, source=self.source())
 
 

@@ -20,12 +20,15 @@ class RelationExecutor:
     relation: Any
 
     def columns(self) -> tuple[str, ...]:
+        """All column names, in order."""
         return unrepeated(self.relation.columns)
 
     def source(self) -> str:
+        """The source in a few words."""
         return "DuckDB relation"
 
     def read(self, columns: Sequence[str]) -> Rows:
+        """These columns, in memory."""
         return rows_of_relation(self.relation, columns, self.source())
 
 
@@ -37,13 +40,16 @@ class TableExecutor:
     table: str
 
     def columns(self) -> tuple[str, ...]:
+        """All column names, in order."""
         with self._relation() as relation:
             return unrepeated(relation.columns)
 
     def source(self) -> str:
+        """The source in a few words."""
         return f"{self.path}, table {self.table}"
 
     def read(self, columns: Sequence[str]) -> Rows:
+        """These columns, in memory."""
         with self._relation() as relation:
             return rows_of_relation(relation, columns, self.source())
 

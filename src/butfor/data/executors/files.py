@@ -34,15 +34,18 @@ class FileExecutor:
     format: Literal["csv", "parquet"]
 
     def columns(self) -> tuple[str, ...]:
+        """All column names, in order."""
         if self.format == "csv":
             return _header(self.files[0])[0]
         with self._relation() as relation:
             return unrepeated(relation.columns)
 
     def source(self) -> str:
+        """The source in a few words."""
         return self.path
 
     def read(self, columns: Sequence[str]) -> Rows:
+        """These columns, in memory."""
         if self.format == "parquet":
             return self._scan(columns)
         try:
@@ -216,7 +219,7 @@ def _find_broken_line(file: str) -> None:
                 raise UnreadableData(
                     f"Line {start} of {file} has {len(fields)} fields; a CSV with {len(names)} columns needs "
                     f"{len(names)} in every line.",
-                    hint=f"open {file} at line {start}: is a delimiter missing or a text with {delimiter!r} not quoted?",
+                    hint=f"open {file} at line {start}: is there a text with {delimiter!r} and no quotes?",
                 )
             start = reader.line_num + 1
     except csv.Error as error:

@@ -23,15 +23,19 @@ class FrameExecutor:
 
     @classmethod
     def open(cls, frame: nw.DataFrame[Any], label: str) -> FrameExecutor:
+        """Detach the frame from the caller's."""
         return cls(detached(frame), f"{label} ({len(frame):,} rows)")
 
     def columns(self) -> tuple[str, ...]:
+        """All column names, in order."""
         return tuple(self.frame.columns)
 
     def source(self) -> str:
+        """The source in a few words."""
         return self.label
 
     def read(self, columns: Sequence[str]) -> Rows:
+        """These columns, in memory."""
         read = (column_of_series(name, self.frame[name]) for name in columns)
         return Rows.of(read, len(self.frame), source=self.label)
 
@@ -44,12 +48,15 @@ class LazyExecutor:
     label: str
 
     def columns(self) -> tuple[str, ...]:
+        """All column names, in order."""
         return tuple(self.frame.collect_schema().names())
 
     def source(self) -> str:
+        """The source in a few words."""
         return self.label
 
     def read(self, columns: Sequence[str]) -> Rows:
+        """These columns, in memory."""
         frame = self.frame.select(nw.col(*columns)).collect()
         return Rows.of((column_of_series(name, frame[name]) for name in columns), len(frame), source=self.label)
 
@@ -100,7 +107,7 @@ def column_of_series(name: str, series: nw.Series[Any]) -> Column:
     native = series.to_native()
     if series.implementation.is_pandas_like() and isinstance(native.dtype, np.dtype):
         return column_of_array(name, series.to_numpy())
-    if series.dtype == nw.Object or series.dtype == nw.Int128 or series.dtype == nw.UInt128:
+    if isinstance(series.dtype, nw.Object | nw.Int128 | nw.UInt128):  # these have no Arrow form
         return column_of_array(name, array_of_objects(series.to_list()))
     from butfor.data.executors.from_arrow import arrow, column_of_arrow
 

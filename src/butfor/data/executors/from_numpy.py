@@ -6,6 +6,7 @@ import datetime
 import decimal
 import math
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,21 +28,39 @@ def column_of_array(name: str, array: NDArray[Any]) -> Column:
             hint="give every column of a matrix its own name",
         )
     if np.ma.isMaskedArray(array):
-        return _masked(name, array)
-    kind = array.dtype.kind
-    if kind == "f":
-        return Numbers(name, array.astype(np.float64, copy=False))
-    if kind in "iu":
-        return integers(name, array, None)
-    if kind == "b":
-        return Numbers(name, array.astype(np.float64), boolean=True)
-    if kind in "mM":
-        absent = np.isnat(array)
-        return Others(name, "dates or times" if kind == "M" else "durations", absent, array.view(np.int64))
-    if kind in "UT":
-        return _texts(name, array.astype(object), np.zeros(len(array), dtype=np.bool_))
-    if kind == "O":
-        return _objects(name, array)
+        array = _unmasked(array)
+    converters: dict[str, Callable[[str, NDArray[Any]], Column]] = {
+        "f": _floats,
+        "i": integers,
+        "u": integers,
+        "b": _booleans,
+        "M": _times,
+        "m": _times,
+        "U": _plain_texts,
+        "T": _plain_texts,
+        "O": _objects,
+    }
+    return converters.get(array.dtype.kind, _others)(name, array)
+
+
+def _floats(name: str, array: NDArray[Any]) -> Numbers:
+    return Numbers(name, array.astype(np.float64, copy=False))
+
+
+def _booleans(name: str, array: NDArray[Any]) -> Numbers:
+    return Numbers(name, array.astype(np.float64), boolean=True)
+
+
+def _times(name: str, array: NDArray[Any]) -> Others:
+    what = "durations" if array.dtype.kind == "m" else "dates or times"
+    return Others(name, what, np.isnat(array), array.view(np.int64))
+
+
+def _plain_texts(name: str, array: NDArray[Any]) -> Categories:
+    return _texts(name, array.astype(object), np.zeros(len(array), dtype=np.bool_))
+
+
+def _others(name: str, array: NDArray[Any]) -> Others:
     return Others(name, f"values of type {array.dtype}", np.zeros(len(array), dtype=np.bool_))
 
 
@@ -53,7 +72,7 @@ def array_of_objects(values: list[Any]) -> NDArray[Any]:
     return array
 
 
-def integers(name: str, array: NDArray[Any], absent: BoolArray | None) -> Numbers:
+def integers(name: str, array: NDArray[Any], absent: BoolArray | None = None) -> Numbers:
     """Integers of any width; where some are beyond 2⁵³ the integers themselves are kept as well."""
     values = array.astype(np.float64)
     if absent is not None:
@@ -62,11 +81,11 @@ def integers(name: str, array: NDArray[Any], absent: BoolArray | None) -> Number
     return Numbers(name, values, exact=array if wide else None)
 
 
-def _masked(name: str, array: NDArray[Any]) -> Column:
-    absent = np.ma.getmaskarray(array)
-    plain = array.astype(object)
-    plain[absent] = None
-    return column_of_array(name, np.ma.getdata(plain))
+def _unmasked(array: NDArray[Any]) -> NDArray[Any]:
+    """The values of a masked array as objects, None where masked."""
+    objects: NDArray[Any] = np.ma.getdata(array).astype(object)
+    objects[np.ma.getmaskarray(array)] = None
+    return objects
 
 
 def _objects(name: str, array: NDArray[Any]) -> Column:
@@ -118,7 +137,7 @@ def _numbers(name: str, array: NDArray[Any], absent: BoolArray, sorts: set[str])
     filled = np.where(absent, 0, array)
     if sorts == {"integer"}:
         low, high = int(min(filled)), int(max(filled))
-        if -(2**63) <= low and high < 2**64:
+        if low >= -(2**63) and high < 2**64:
             return integers(name, filled.astype(np.uint64 if high >= 2**63 and low >= 0 else np.int64), absent)
     values = filled.astype(np.float64)
     values[absent] = np.nan
