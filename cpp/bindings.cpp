@@ -55,26 +55,36 @@ NB_MODULE(_kernels, m) {
                               array(comoments, {group_count, p, p}));
     }, nb::arg("rows"), nb::arg("weights").none(), nb::arg("groups").none(), nb::arg("group_count"), nb::arg("threads"));
 
-    m.def("logistic_pass", [](Matrix rows, Vector outcome, std::optional<Vector> weights, std::optional<Codes> folds,
-                              Matrix coefficients, bool with_hessian, int threads) {
-        const std::size_t n = rows.shape(0), p = rows.shape(1), models = coefficients.shape(0), q = p + 1;
+    m.def("logistic_sums", [](Matrix rows, Vector outcome, std::optional<Vector> weights, std::optional<Codes> groups,
+                              std::size_t group_count, Vector coefficients, int threads) {
+        const std::size_t n = rows.shape(0), p = rows.shape(1), q = p + 1;
         std::vector<butfor::LogisticSums> found;
         {
             nb::gil_scoped_release released;
-            found = butfor::logistic_pass(rows.data(), n, p, outcome.data(), pointer(weights), pointer(folds),
-                                          coefficients.data(), models, with_hessian, threads);
+            found = butfor::logistic_sums(rows.data(), n, p, outcome.data(), pointer(weights), pointer(groups),
+                                          group_count, coefficients.data(), threads);
         }
-        std::vector<double> gradients, hessians, likelihoods;
-        for (const auto& model : found) {
-            append(gradients, model.gradient);
-            append(hessians, model.hessian);
-            likelihoods.push_back(model.log_likelihood);
+        std::vector<double> gradients, hessians;
+        for (const auto& group : found) {
+            append(gradients, group.gradient);
+            append(hessians, group.hessian);
         }
-        return nb::make_tuple(array(gradients, {models, q}),
-                              with_hessian ? nb::cast(array(hessians, {models, q, q})) : nb::none(),
-                              array(likelihoods, {models}));
-    }, nb::arg("rows"), nb::arg("outcome"), nb::arg("weights").none(), nb::arg("folds").none(),
-       nb::arg("coefficients"), nb::arg("with_hessian"), nb::arg("threads"));
+        return nb::make_tuple(array(gradients, {group_count, q}), array(hessians, {group_count, q, q}));
+    }, nb::arg("rows"), nb::arg("outcome"), nb::arg("weights").none(), nb::arg("groups").none(),
+       nb::arg("group_count"), nb::arg("coefficients"), nb::arg("threads"));
+
+    m.def("logistic_gradients", [](Matrix rows, Vector outcome, std::optional<Vector> weights, Codes folds,
+                                   Matrix coefficients, int threads) {
+        const std::size_t n = rows.shape(0), p = rows.shape(1), models = coefficients.shape(0);
+        std::vector<double> found;
+        {
+            nb::gil_scoped_release released;
+            found = butfor::logistic_gradients(rows.data(), n, p, outcome.data(), pointer(weights), folds.data(),
+                                               coefficients.data(), models, threads);
+        }
+        return array(std::move(found), {models, p + 1});
+    }, nb::arg("rows"), nb::arg("outcome"), nb::arg("weights").none(), nb::arg("folds"), nb::arg("coefficients"),
+       nb::arg("threads"));
 
     m.def("fold_predict", [](Matrix rows, Matrix coefficients, std::optional<Codes> folds, bool probability,
                              int threads) {

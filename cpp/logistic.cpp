@@ -1,6 +1,5 @@
 #include "logistic.hpp"
 
-#include <cmath>
 #include <cstring>
 
 #include "parallel.hpp"
@@ -66,98 +65,111 @@ BUTFOR_CLONES double dot(const double* a, const double* b, std::size_t m) {
     return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
 }
 
-// Sum of w (y eta - log(1 + exp(eta))); products of up to 32 terms in [1, 2] share one logarithm when w is 0 or 1.
-double log_likelihood(const double* index, const double* outcome, const double* w, std::size_t m, bool unit) {
-    double total = 0, product = 1;
-    int pending = 0;
-    for (std::size_t i = 0; i < m; ++i) {
-        if (w[i] == 0) continue;
-        const double eta = index[i];
-        const double tail = 1.0 + exponential(eta > 0 ? (eta > 700 ? -700 : -eta) : (eta < -700 ? -700 : eta));
-        const double linear = outcome[i] * eta - (eta > 0 ? eta : 0);
-        if (!unit) {
-            total += w[i] * (linear - std::log(tail));
-            continue;
-        }
-        total += linear;
-        product *= tail;
-        if (++pending == 32) {
-            total -= std::log(product);
-            product = 1;
-            pending = 0;
+// A few rows, column by column, with the intercept as first column.
+struct Tile {
+    std::size_t q, filled = 0;
+    std::vector<double> columns, outcome, weight, index, mean, slope, weighted;
+    explicit Tile(std::size_t q)
+        : q(q), columns(q * kBlock), outcome(kBlock), weight(kBlock), index(kBlock), mean(kBlock), slope(kBlock),
+          weighted(kBlock) {
+        std::fill(columns.begin(), columns.begin() + kBlock, 1.0);
+    }
+
+    void add(const double* row, double y, double w) {
+        for (std::size_t j = 1; j < q; ++j) columns[j * kBlock + filled] = row[j - 1];
+        outcome[filled] = y;
+        weight[filled] = w;
+        ++filled;
+    }
+
+    // mean = sigmoid(b' x), slope = y - mean.
+    void evaluate(const double* beta) {
+        std::fill(index.begin(), index.begin() + filled, beta[0]);
+        for (std::size_t j = 1; j < q; ++j) add_scaled(index.data(), &columns[j * kBlock], beta[j], filled);
+        sigmoids(index.data(), mean.data(), filled);
+        for (std::size_t i = 0; i < filled; ++i) slope[i] = outcome[i] - mean[i];
+    }
+
+    void add_gradient(const double* w, double* gradient) {
+        multiply(weighted.data(), slope.data(), w, filled);
+        for (std::size_t j = 0; j < q; ++j) gradient[j] += dot(weighted.data(), &columns[j * kBlock], filled);
+    }
+
+    void add_hessian(double* hessian) {
+        for (std::size_t i = 0; i < filled; ++i) slope[i] = weight[i] * mean[i] * (1.0 - mean[i]);
+        for (std::size_t a = 0; a < q; ++a) {
+            multiply(weighted.data(), slope.data(), &columns[a * kBlock], filled);
+            for (std::size_t b = 0; b <= a; ++b)
+                hessian[a * q + b] += dot(weighted.data(), &columns[b * kBlock], filled);
         }
     }
-    return total - std::log(product);
-}
-
-struct Buffers {
-    std::vector<double> columns, outcome, index, probability, weight, slope, weighted;
-    explicit Buffers(std::size_t q)
-        : columns(q * kBlock), outcome(kBlock), index(kBlock), probability(kBlock), weight(kBlock), slope(kBlock),
-          weighted(kBlock) {}
 };
-
-void add_block(Buffers& buffer, std::size_t m, std::size_t q, const double* beta, bool with_hessian, bool unit,
-               LogisticSums& sums) {
-    double* index = buffer.index.data();
-    std::fill(index, index + m, beta[0]);
-    for (std::size_t j = 1; j < q; ++j) add_scaled(index, &buffer.columns[j * kBlock], beta[j], m);
-    sigmoids(index, buffer.probability.data(), m);
-    const double* w = buffer.weight.data();
-    for (std::size_t i = 0; i < m; ++i) {
-        const double mu = buffer.probability[i];
-        buffer.slope[i] = w[i] * (buffer.outcome[i] - mu);
-        buffer.probability[i] = w[i] * mu * (1.0 - mu);
-    }
-    for (std::size_t j = 0; j < q; ++j) sums.gradient[j] += dot(buffer.slope.data(), &buffer.columns[j * kBlock], m);
-    sums.log_likelihood += log_likelihood(index, buffer.outcome.data(), w, m, unit);
-    for (std::size_t a = 0; with_hessian && a < q; ++a) {
-        multiply(buffer.weighted.data(), buffer.probability.data(), &buffer.columns[a * kBlock], m);
-        for (std::size_t b = 0; b <= a; ++b)
-            sums.hessian[a * q + b] += dot(buffer.weighted.data(), &buffer.columns[b * kBlock], m);
-    }
-}
 
 }  // namespace
 
-std::vector<LogisticSums> logistic_pass(const double* rows, std::size_t n, std::size_t p, const double* outcome,
-                                        const double* weights, const std::int32_t* folds, const double* coefficients,
-                                        std::size_t models, bool with_hessian, int threads) {
+std::vector<LogisticSums> logistic_sums(const double* rows, std::size_t n, std::size_t p, const double* outcome,
+                                        const double* weights, const std::int32_t* groups, std::size_t group_count,
+                                        const double* coefficients, int threads) {
     const std::size_t q = p + 1, chunks = (n + kChunk - 1) / kChunk;
-    const LogisticSums empty{std::vector<double>(q), std::vector<double>(with_hessian ? q * q : 0), 0.0};
+    const LogisticSums empty{std::vector<double>(q), std::vector<double>(q * q)};
     std::vector<std::vector<LogisticSums>> parts(chunks);
     for_each_chunk(chunks, threads, [&](std::size_t c) {
-        std::vector<LogisticSums> mine(models, empty);
-        Buffers buffer(q);
-        std::fill(buffer.columns.begin(), buffer.columns.begin() + kBlock, 1.0);
+        std::vector<LogisticSums> mine(group_count, empty);
+        std::vector<Tile> tiles(group_count, Tile(q));
+        auto flush = [&](std::size_t g) {
+            tiles[g].evaluate(coefficients);
+            tiles[g].add_gradient(tiles[g].weight.data(), mine[g].gradient.data());
+            tiles[g].add_hessian(mine[g].hessian.data());
+            tiles[g].filled = 0;
+        };
+        const std::size_t stop = std::min(n, (c + 1) * kChunk);
+        for (std::size_t i = c * kChunk; i < stop; ++i) {
+            const std::size_t g = groups ? static_cast<std::size_t>(groups[i]) : 0;
+            tiles[g].add(rows + i * p, outcome[i], weights ? weights[i] : 1.0);
+            if (tiles[g].filled == kBlock) flush(g);
+        }
+        for (std::size_t g = 0; g < group_count; ++g) flush(g);
+        parts[c] = std::move(mine);
+    });
+    std::vector<LogisticSums> total(group_count, empty);
+    for (const auto& part : parts)
+        for (std::size_t g = 0; g < group_count; ++g) {
+            for (std::size_t j = 0; j < q; ++j) total[g].gradient[j] += part[g].gradient[j];
+            for (std::size_t j = 0; j < q * q; ++j) total[g].hessian[j] += part[g].hessian[j];
+        }
+    for (auto& sums : total)
+        for (std::size_t a = 0; a < q; ++a)
+            for (std::size_t b = 0; b < a; ++b) sums.hessian[b * q + a] = sums.hessian[a * q + b];
+    return total;
+}
+
+std::vector<double> logistic_gradients(const double* rows, std::size_t n, std::size_t p, const double* outcome,
+                                       const double* weights, const std::int32_t* folds, const double* coefficients,
+                                       std::size_t models, int threads) {
+    const std::size_t q = p + 1, chunks = (n + kChunk - 1) / kChunk;
+    std::vector<std::vector<double>> parts(chunks);
+    for_each_chunk(chunks, threads, [&](std::size_t c) {
+        std::vector<double> mine(models * q);
+        Tile tile(q);
+        std::vector<double> kept(kBlock);
         const std::size_t stop = std::min(n, (c + 1) * kChunk);
         for (std::size_t start = c * kChunk; start < stop; start += kBlock) {
             const std::size_t m = std::min(kBlock, stop - start);
-            for (std::size_t i = 0; i < m; ++i) {
-                const double* row = rows + (start + i) * p;
-                for (std::size_t j = 0; j < p; ++j) buffer.columns[(j + 1) * kBlock + i] = row[j];
-                buffer.outcome[i] = outcome[start + i];
-            }
+            tile.filled = 0;
+            for (std::size_t i = start; i < start + m; ++i)
+                tile.add(rows + i * p, outcome[i], weights ? weights[i] : 1.0);
             for (std::size_t k = 0; k < models; ++k) {
-                for (std::size_t i = 0; i < m; ++i) {
-                    const bool held_out = folds && folds[start + i] == static_cast<std::int32_t>(k);
-                    buffer.weight[i] = held_out ? 0.0 : (weights ? weights[start + i] : 1.0);
-                }
-                add_block(buffer, m, q, coefficients + k * q, with_hessian, weights == nullptr, mine[k]);
+                for (std::size_t i = 0; i < m; ++i)
+                    kept[i] = folds[start + i] == static_cast<std::int32_t>(k) ? 0.0 : tile.weight[i];
+                tile.evaluate(coefficients + k * q);
+                tile.add_gradient(kept.data(), &mine[k * q]);
             }
         }
         parts[c] = std::move(mine);
     });
-    std::vector<LogisticSums> total(models, empty);
+    std::vector<double> total(models * q);
     for (const auto& part : parts)
-        for (std::size_t k = 0; k < models; ++k) {
-            for (std::size_t j = 0; j < q; ++j) total[k].gradient[j] += part[k].gradient[j];
-            for (std::size_t j = 0; j < total[k].hessian.size(); ++j) total[k].hessian[j] += part[k].hessian[j];
-            total[k].log_likelihood += part[k].log_likelihood;
-        }
-    for (auto& sums : total)
-        for (std::size_t a = 0; a < q && with_hessian; ++a)
-            for (std::size_t b = 0; b < a; ++b) sums.hessian[b * q + a] = sums.hessian[a * q + b];
+        for (std::size_t j = 0; j < total.size(); ++j) total[j] += part[j];
     return total;
 }
 

@@ -1,4 +1,4 @@
-// Gradient, Hessian and log-likelihood of several logistic models that share their rows, in one pass.
+// What Newton's method needs of logistic models that share their rows.
 #pragma once
 
 #include <cstddef>
@@ -7,16 +7,20 @@
 
 namespace butfor {
 
-// Sums over the training rows of one model; q = p + 1 with the intercept first.
+// Sums over the rows of one group; q = p + 1 with the intercept first.
 struct LogisticSums {
     std::vector<double> gradient, hessian;
-    double log_likelihood = 0;
 };
 
-// Model k trains on the rows whose fold is not k (all rows when `folds` is null). `coefficients` is models x q.
-std::vector<LogisticSums> logistic_pass(const double* rows, std::size_t n, std::size_t p, const double* outcome,
-                                        const double* weights, const std::int32_t* folds, const double* coefficients,
-                                        std::size_t models, bool with_hessian, int threads);
+// Gradient and Hessian at one set of coefficients (q), summed by group (`groups` may be null: one group).
+std::vector<LogisticSums> logistic_sums(const double* rows, std::size_t n, std::size_t p, const double* outcome,
+                                        const double* weights, const std::int32_t* groups, std::size_t group_count,
+                                        const double* coefficients, int threads);
+
+// Gradients (models x q) of models that leave out the rows whose fold is their number.
+std::vector<double> logistic_gradients(const double* rows, std::size_t n, std::size_t p, const double* outcome,
+                                       const double* weights, const std::int32_t* folds, const double* coefficients,
+                                       std::size_t models, int threads);
 
 // out[i] = b_fold(i)' (1, x_i), through the logistic function when `probability`.
 void fold_predict(const double* rows, std::size_t n, std::size_t p, const std::int32_t* folds,

@@ -7,15 +7,23 @@ IntArray = NDArray[np.int32]
 def comoments(
     rows: FloatArray, weights: FloatArray | None, groups: IntArray | None, group_count: int, threads: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]: ...
-def logistic_pass(
+def logistic_sums(
     rows: FloatArray,
     outcome: FloatArray,
     weights: FloatArray | None,
-    folds: IntArray | None,
+    groups: IntArray | None,
+    group_count: int,
     coefficients: FloatArray,
-    with_hessian: bool,
     threads: int,
-) -> tuple[FloatArray, FloatArray | None, FloatArray]: ...
+) -> tuple[FloatArray, FloatArray]: ...
+def logistic_gradients(
+    rows: FloatArray,
+    outcome: FloatArray,
+    weights: FloatArray | None,
+    folds: IntArray,
+    coefficients: FloatArray,
+    threads: int,
+) -> FloatArray: ...
 def fold_predict(
     rows: FloatArray, coefficients: FloatArray, folds: IntArray | None, probability: bool, threads: int
 ) -> FloatArray: ...

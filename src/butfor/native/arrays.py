@@ -38,6 +38,13 @@ def as_vector(values: NDArray[Any] | None, n: int, what: str) -> FloatArray | No
     return array
 
 
+def as_outcome(values: NDArray[Any], n: int) -> FloatArray:
+    """One float64 per row, never None."""
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    _check_length(array, n, "outcome")
+    return array
+
+
 def as_codes(codes: NDArray[Any] | None, n: int, count: int, what: str) -> IntArray | None:
     """One int32 code per row, from 0 to count − 1."""
     if codes is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,65 +9,83 @@ from numpy.typing import NDArray
 
 from butfor.core.errors import InvalidSetting
 from butfor.native import _kernels
-from butfor.native.arrays import as_codes, as_matrix, as_vector, thread_count
+from butfor.native.arrays import as_codes, as_matrix, as_outcome, as_vector, thread_count
 
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class LogisticPass:
-    """Sums over the training rows of each model; q = p + 1, the intercept first.
-
-    Attributes:
-        gradient: Σ w (y − μ)(1, x) (models × q).
-        hessian: Σ w μ(1 − μ)(1, x)(1, x)' (models × q × q), or None.
-        log_likelihood: (models).
-    """
-
-    gradient: FloatArray
-    hessian: FloatArray | None
-    log_likelihood: FloatArray
-
-
-def logistic_pass(
+def logistic_sums(
     matrix: NDArray[Any],
     outcome: NDArray[Any],
     coefficients: NDArray[Any],
-    folds: NDArray[Any] | None = None,
+    weights: NDArray[Any] | None = None,
+    groups: NDArray[Any] | None = None,
+    group_count: int = 1,
+    *,
+    threads: int | None = None,
+) -> tuple[FloatArray, FloatArray]:
+    """Gradient Σ w (y − μ)(1, x) and Hessian Σ w μ(1 − μ)(1, x)(1, x)' of a logit by group, at one set of coefficients.
+
+    Args:
+        matrix: n × p, without intercept.
+        outcome: n values from 0 to 1.
+        coefficients: p + 1, the intercept first.
+        weights: n weights, default 1.
+        groups: n codes from 0 to `group_count` − 1; default one group.
+
+    Returns:
+        Gradients (groups × (p + 1)) and Hessians (groups × (p + 1) × (p + 1)).
+    """
+    rows = as_matrix(matrix)
+    n, p = rows.shape
+    slopes = as_matrix(np.atleast_2d(coefficients))
+    _check_width(slopes, p)
+    return _kernels.logistic_sums(
+        rows,
+        as_outcome(outcome, n),
+        as_vector(weights, n, "weights"),
+        as_codes(groups, n, group_count, "groups"),
+        group_count,
+        slopes[0],
+        thread_count(threads),
+    )
+
+
+def logistic_gradients(
+    matrix: NDArray[Any],
+    outcome: NDArray[Any],
+    coefficients: NDArray[Any],
+    folds: NDArray[Any],
     weights: NDArray[Any] | None = None,
     *,
-    hessian: bool = True,
     threads: int | None = None,
-) -> LogisticPass:
-    """Gradient, Hessian and log-likelihood of logistic models with shared rows.
+) -> FloatArray:
+    """Gradients (models × (p + 1)) of logits that share their rows; model k leaves out the rows whose fold is k.
 
     Args:
         matrix: n × p, without intercept.
         outcome: n values from 0 to 1.
         coefficients: models × (p + 1), the intercept first.
-        folds: model k leaves out the rows whose fold is k; None trains every model on all rows.
+        folds: n codes.
         weights: n weights, default 1.
     """
     rows = as_matrix(matrix)
     slopes = as_matrix(coefficients)
     n, p = rows.shape
-    if slopes.shape[1] != p + 1:
+    _check_width(slopes, p)
+    codes = as_codes(folds, n, len(slopes), "folds")
+    assert codes is not None
+    return _kernels.logistic_gradients(
+        rows, as_outcome(outcome, n), as_vector(weights, n, "weights"), codes, slopes, thread_count(threads)
+    )
+
+
+def _check_width(slopes: FloatArray, columns: int) -> None:
+    if slopes.shape[1] != columns + 1:
         raise InvalidSetting(
-            f"coefficients have {slopes.shape[1]} columns; {p} columns and an intercept need {p + 1}.",
+            f"coefficients have {slopes.shape[1]} columns; {columns} columns and an intercept need {columns + 1}.",
             hint="put the intercept first",
         )
-    target = as_vector(outcome, n, "outcome")
-    assert target is not None
-    gradient, curvature, likelihood = _kernels.logistic_pass(
-        rows,
-        target,
-        as_vector(weights, n, "weights"),
-        as_codes(folds, n, len(slopes), "folds"),
-        slopes,
-        hessian,
-        thread_count(threads),
-    )
-    return LogisticPass(gradient, curvature, likelihood)
 
 
 def fold_predict(

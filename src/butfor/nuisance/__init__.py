@@ -1,0 +1,1 @@
+"""Nuisance models: the one cross-fitting engine, learners, folds, cache, overlap and balance."""

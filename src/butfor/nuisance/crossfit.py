@@ -1,0 +1,206 @@
+"""The one cross-fitter: every nuisance is predicted by models that did not see the row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butfor.data.sample import Sample
+from butfor.native.logistic import fold_predict
+from butfor.nuisance.boosting import Boosting
+from butfor.nuisance.cache import NuisanceCache, frozen, remember
+from butfor.nuisance.calibration import calibrate
+from butfor.nuisance.folds import Folds
+from butfor.nuisance.learner import Foldwise, Learner
+from butfor.nuisance.linear import LinearModel, fold_moments, select_groups
+from butfor.nuisance.mix import Mix
+from butfor.nuisance.wrap import OutOfFold, as_learner
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int32]
+
+
+@dataclass(frozen=True, eq=False)
+class CrossFit:
+    """Out-of-fold predictions of one nuisance.
+
+    Attributes:
+        values: one per row, or rows × arms.
+        words: which model, and for a mix the weights.
+    """
+
+    values: FloatArray
+    words: str
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be predicted: rows, target, folds, weights; `classes` is 0 for numbers."""
+
+    matrix: FloatArray
+    target: FloatArray
+    folds: Folds
+    weights: FloatArray | None
+    seed: int
+    classes: int = 0
+
+
+def cross_fit(model: Any, task: Task) -> tuple[FloatArray, str]:
+    """Out-of-fold predictions for all rows, and the model in words."""
+    learner = as_learner(model, classes=task.classes)
+    n = len(task.target)
+    if isinstance(learner, OutOfFold):
+        return learner.values((n, task.classes) if task.classes else (n,)), repr(learner)
+    if isinstance(learner, Mix):
+        candidates = [cross_fit(candidate, task)[0] for candidate in learner.learners]
+        mixed, shares = learner.combine(candidates, task.target, task.folds.codes, task.folds.count, task.weights)
+        if learner.calibrated and task.classes:
+            mixed = calibrate(mixed, task.target.astype(np.int32), task.folds.codes, task.folds.count, task.weights)
+        parts = [f"{s:.0%} {type(c).__name__}" for s, c in zip(shares, learner.learners, strict=True)]
+        return mixed, f"Mix({', '.join(parts)}{', calibrated' if learner.calibrated else ''})"
+    if isinstance(learner, Foldwise):
+        return (
+            learner.cross_predict(task.matrix, task.target, task.folds.codes, task.folds.count, task.weights),
+            repr(learner),
+        )
+    return _fold_by_fold(_for_classes(learner, task.classes), task, np.ones(n, dtype=bool)), repr(learner)
+
+
+def _for_classes(learner: Learner, classes: int) -> Learner:
+    return replace(learner, classes=classes) if isinstance(learner, Boosting) else learner
+
+
+def _fold_by_fold(learner: Learner, task: Task, rows: NDArray[np.bool_]) -> FloatArray:
+    """Fit on the chosen rows outside each fold, predict all rows inside it."""
+    n = len(task.target)
+    out = np.empty((n, task.classes) if task.classes else n)
+    streams = np.random.default_rng(task.seed).spawn(task.folds.count)
+    for fold, rng in enumerate(streams):
+        inside = task.folds.codes == fold
+        train = np.flatnonzero(rows & ~inside)
+        weights = None if task.weights is None else task.weights[train]
+        predictor = learner.fit(task.matrix[train], task.target[train], weights, rng=rng)
+        out[inside] = predictor.predict(task.matrix[inside])
+    return out
+
+
+def cross_fit_propensity(
+    sample: Sample, model: Any, folds: Folds, seed: int, cache: NuisanceCache | None = None
+) -> CrossFit:
+    """P(arm | X) (rows × arms), in each row summing to one."""
+    codes, arms = sample.treatment.codes, sample.treatment.arms
+    task = Task(sample.covariates.matrix, codes.astype(float), folds, sample.weights, seed, arms)
+
+    def compute() -> CrossFit:
+        if task.matrix.shape[1] == 0 and not isinstance(model, OutOfFold):
+            return _shares(task)
+        found, words = cross_fit(model, task)
+        return CrossFit(frozen(found), words)
+
+    key = ("propensity", repr(model), folds.count, seed, arms)
+    return remember(cache, key, (task.matrix, codes, folds.codes, sample.weights, _given(model)), compute)
+
+
+def _given(model: Any) -> NDArray[Any] | None:
+    return np.asarray(model.predictions) if isinstance(model, OutOfFold) else None
+
+
+def _shares(task: Task) -> CrossFit:
+    """Without covariates the propensity is the share of each arm among the other folds."""
+    w = np.ones(len(task.target)) if task.weights is None else task.weights
+    cell = task.folds.codes * task.classes + task.target.astype(int)
+    table = np.bincount(cell, weights=w, minlength=task.folds.count * task.classes).reshape(-1, task.classes)
+    rest = table.sum(axis=0) - table
+    return CrossFit(frozen((rest / rest.sum(axis=1, keepdims=True))[task.folds.codes]), "share of each arm")
+
+
+def cross_fit_outcome_by_arm(
+    sample: Sample, model: Any, folds: Folds, seed: int, cache: NuisanceCache | None = None
+) -> CrossFit:
+    """E[Y | arm, X] (rows × arms): one model per arm, learned from that arm's rows of the other folds."""
+    codes, arms = sample.treatment.codes, sample.treatment.arms
+    task = Task(sample.covariates.matrix, sample.outcome, folds, sample.weights, seed)
+
+    def compute() -> CrossFit:
+        found, words = _by_arm(model, task, codes, arms)
+        return CrossFit(frozen(found), words)
+
+    key = ("outcome by arm", repr(model), folds.count, seed, arms)
+    return remember(cache, key, (task.matrix, task.target, codes, folds.codes, task.weights, _given(model)), compute)
+
+
+def _by_arm(model: Any, task: Task, codes: IntArray, arms: int) -> tuple[FloatArray, str]:
+    learner = as_learner(model, classes=0)
+    if isinstance(learner, OutOfFold):
+        return learner.values((len(codes), arms)), repr(learner)
+    if isinstance(learner, LinearModel):
+        return _linear_by_arm(learner, task, codes, arms), repr(learner)
+    if isinstance(learner, Mix):
+        candidates = [_by_arm(candidate, task, codes, arms)[0] for candidate in learner.learners]
+        mixed = np.empty((len(codes), arms))
+        words: list[str] = []
+        for arm in range(arms):
+            mixed[:, arm], shares = _mix_arm(learner, [c[:, arm] for c in candidates], task, codes == arm)
+            words.append("/".join(f"{s:.0%}" for s in shares))
+        names = ", ".join(type(c).__name__ for c in learner.learners)
+        return mixed, f"Mix({names}; per arm {', '.join(words)})"
+    return np.column_stack([_fold_by_fold(learner, task, codes == arm) for arm in range(arms)]), repr(learner)
+
+
+def _mix_arm(
+    mix: Mix, candidates: list[FloatArray], task: Task, rows: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Weights from the arm's own rows, used for all rows."""
+    out = np.empty(len(task.target))
+    shares: list[FloatArray] = []
+    for fold in range(task.folds.count):
+        inside = task.folds.codes == fold
+        train = rows & ~inside
+        weights = None if task.weights is None else task.weights[train]
+        share = mix.weigh([c[train] for c in candidates], task.target[train], weights)
+        shares.append(share)
+        out[inside] = sum(s * c[inside] for s, c in zip(share, candidates, strict=True))
+    return out, np.mean(shares, axis=0)
+
+
+def _linear_by_arm(learner: LinearModel, task: Task, codes: IntArray, arms: int) -> FloatArray:
+    """All arms and folds from one pass over the rows."""
+    groups = task.folds.codes * np.int32(arms) + codes
+    parts = fold_moments(task.matrix, task.target, groups, task.folds.count * arms, task.weights)
+    columns: list[FloatArray] = []
+    for arm in range(arms):
+        own = select_groups(parts, [fold * arms + arm for fold in range(task.folds.count)])
+        columns.append(fold_predict(task.matrix, learner.cross_coefficients(own), task.folds.codes))
+    return np.column_stack(columns)
+
+
+def cross_fit_outcome_mean(
+    sample: Sample, model: Any, folds: Folds, seed: int, cache: NuisanceCache | None = None
+) -> CrossFit:
+    """E[Y | X] (rows)."""
+    return _cross_fit_mean("outcome", sample, sample.outcome, model, folds, seed, cache)
+
+
+def cross_fit_treatment_mean(
+    sample: Sample, model: Any, folds: Folds, seed: int, cache: NuisanceCache | None = None
+) -> CrossFit:
+    """E[T | X] of an amount (rows)."""
+    return _cross_fit_mean("treatment", sample, sample.treatment.values, model, folds, seed, cache)
+
+
+def _cross_fit_mean(
+    what: str, sample: Sample, target: FloatArray, model: Any, folds: Folds, seed: int, cache: NuisanceCache | None
+) -> CrossFit:
+    task = Task(sample.covariates.matrix, target, folds, sample.weights, seed)
+
+    def compute() -> CrossFit:
+        chosen = LinearModel() if task.matrix.shape[1] == 0 and not isinstance(model, OutOfFold) else model
+        found, words = cross_fit(chosen, task)
+        return CrossFit(frozen(found), words)
+
+    key = (what, repr(model), folds.count, seed)
+    return remember(cache, key, (task.matrix, target, folds.codes, task.weights, _given(model)), compute)
+
