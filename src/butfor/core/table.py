@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
 
     @classmethod
-    def of(cls, columns: Mapping[str, Sequence[Any]]) -> Table:
+    def of(cls, columns: Mapping[str, Iterable[Any]]) -> Table:
         """A table from columns; NumPy scalars become Python's own."""
         lists = [[_plain(v) for v in column] for column in columns.values()]
         return cls(tuple(columns), tuple(zip(*lists, strict=True)))

@@ -1,0 +1,1 @@
+"""Attempts to break an estimate, and what it would take to overturn it."""
