@@ -19,6 +19,7 @@ FloatArray = NDArray[np.float64]
 
 CELLS = 24
 POINTS_ON_A_LINE = 80
+APART = 0.15
 TREATMENT = "share of the treatment that the confounder explains"
 OUTCOME = "share of the outcome that the confounder explains"
 
@@ -40,7 +41,7 @@ def contour(
         "description": description,
         "width": "container",
         "height": 320,
-        "layer": [_heat(bias, across, along), _lines(bias, across, along), *_points(bias, benchmarks)],
+        "layer": [_heat(bias, across, along), _lines(bias, across, along), *_points(bias, benchmarks, (across, along))],
         "resolve": {"scale": {"color": "independent"}},
     }
     return Figure(title, description, spec)
@@ -102,11 +103,17 @@ def _lines(bias: LinearBias | RieszBias, across: float, along: float) -> dict[st
     }
 
 
-def _points(bias: LinearBias | RieszBias, benchmarks: Sequence[tuple[str, Strength]]) -> list[dict[str, Any]]:
-    values = [{"t": 0.0, "y": 0.0, "name": "as estimated", "effect": format_number(bias.estimate, 3)}]
+def _points(
+    bias: LinearBias | RieszBias, benchmarks: Sequence[tuple[str, Strength]], ends: tuple[float, float]
+) -> list[dict[str, Any]]:
+    start = {"t": 0.0, "y": 0.0, "name": "as estimated", "label": "as estimated"}
+    values: list[dict[str, Any]] = [{**start, "effect": format_number(bias.estimate, 3)}]
     for name, strength in benchmarks:
         effect = format_number(float(bias.adjusted(strength.treatment, strength.outcome)), 3)
-        values.append({"t": strength.treatment, "y": strength.outcome, "name": name, "effect": effect})
+        # Weak benchmarks crowd around the origin, where names would cover each other.
+        apart = strength.treatment / ends[0] + strength.outcome / ends[1] > APART
+        label = name if apart else ""
+        values.append({"t": strength.treatment, "y": strength.outcome, "name": name, "effect": effect, "label": label})
     place = {"x": {"field": "t", "type": "quantitative"}, "y": {"field": "y", "type": "quantitative"}}
     tooltip = [{"field": "name", "title": "confounder"}, {"field": "effect"}]
     data = {"values": values}
@@ -119,7 +126,7 @@ def _points(bias: LinearBias | RieszBias, benchmarks: Sequence[tuple[str, Streng
         {
             "data": data,
             "mark": {"type": "text", "align": "left", "dx": 6, "dy": -6, "fontSize": 10, "clip": True},
-            "encoding": {**place, "text": {"field": "name"}},
+            "encoding": {**place, "text": {"field": "label"}},
         },
     ]
 

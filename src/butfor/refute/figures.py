@@ -38,6 +38,7 @@ def distribution_figure(draws: FloatArray, marks: dict[str, float], *, title: st
                     "x": axis,
                     "x2": {"field": "high"},
                     "y": {"field": "count", "type": "quantitative", "title": "simulations"},
+                    "y2": {"datum": 0},
                 },
             },
             {
