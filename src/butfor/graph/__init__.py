@@ -1,0 +1,1 @@
+"""Causal graphs: text formats, separation, layout."""

@@ -1,0 +1,253 @@
+"""The causal graph: who causes whom, what was not measured, and what that implies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from butfor.core.errors import CyclicGraph, GraphSyntax, UnknownNode
+from butfor.core.serial import public_value
+from butfor.graph import separation
+
+Edge = tuple[str, str]
+
+
+@public_value
+@dataclass(frozen=True)
+class CausalGraph:
+    """A directed acyclic graph with unmeasured causes.
+
+    Args:
+        nodes: all names, in the order in which they are shown; nodes of edges are added.
+        directed: (cause, effect) pairs.
+        bidirected: pairs with an unmeasured common cause.
+        latent: nodes that were not measured.
+        selected: nodes that decide whether a row is in the data.
+
+    Raises:
+        CyclicGraph: with the cycle.
+        GraphSyntax: for a node that causes itself.
+        UnknownNode: for a latent or selected node that is not in the graph.
+
+    >>> graph = CausalGraph.from_any("z -> x -> y; z -> y; x <-> y")
+    >>> sorted(graph.parents("y")), graph.bidirected
+    (['x', 'z'], (('x', 'y'),))
+    """
+
+    nodes: tuple[str, ...]
+    directed: tuple[Edge, ...] = ()
+    bidirected: tuple[Edge, ...] = ()
+    latent: frozenset[str] = frozenset()
+    selected: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        directed = tuple(dict.fromkeys((str(a), str(b)) for a, b in self.directed))
+        pairs = {frozenset((str(a), str(b))): (str(a), str(b)) for a, b in reversed(tuple(self.bidirected))}
+        bidirected = tuple(reversed(pairs.values()))
+        for a, b in (*directed, *bidirected):
+            if a == b:
+                raise GraphSyntax(f"Node {a!r} has an edge to itself; a causal graph needs edges between two nodes.", hint=f"remove {a!r} -> {a!r}")
+        nodes = tuple(dict.fromkeys([*map(str, self.nodes), *(n for e in (*directed, *bidirected) for n in e)]))
+        for name, value in (("nodes", nodes), ("directed", directed), ("bidirected", bidirected)):
+            object.__setattr__(self, name, value)
+        for role in ("latent", "selected"):
+            marked = frozenset(str(n) for n in getattr(self, role))
+            for name in sorted(marked - set(nodes)):
+                raise UnknownNode.named(name, nodes, role=role)
+            object.__setattr__(self, role, marked)
+        self._refuse_cycles()
+
+    @classmethod
+    def from_any(cls, source: Any) -> CausalGraph:
+        """A graph from text (arrows, DOT, dagitty, GML), a path to such text, a dict, or a networkx graph."""
+        from butfor.graph.formats import read_any
+
+        return read_any(source)
+
+    # --- neighbours ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _parents(self) -> Mapping[str, tuple[str, ...]]:
+        return _grouped(self.nodes, ((b, a) for a, b in self.directed))
+
+    @cached_property
+    def _children(self) -> Mapping[str, tuple[str, ...]]:
+        return _grouped(self.nodes, self.directed)
+
+    @cached_property
+    def _spouses(self) -> Mapping[str, tuple[str, ...]]:
+        return _grouped(self.nodes, (pair for a, b in self.bidirected for pair in ((a, b), (b, a))))
+
+    def parents(self, node: str) -> tuple[str, ...]:
+        """Direct causes."""
+        return self._parents[self.check(node)]
+
+    def children(self, node: str) -> tuple[str, ...]:
+        """Direct effects."""
+        return self._children[self.check(node)]
+
+    def spouses(self, node: str) -> tuple[str, ...]:
+        """Nodes joined by a bidirected edge."""
+        return self._spouses[self.check(node)]
+
+    def ancestors(self, nodes: Iterable[str]) -> frozenset[str]:
+        """The nodes and everything that causes them."""
+        return _closure(self._parents, map(self.check, nodes))
+
+    def descendants(self, nodes: Iterable[str]) -> frozenset[str]:
+        """The nodes and everything that they cause."""
+        return _closure(self._children, map(self.check, nodes))
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """Measured nodes."""
+        return tuple(n for n in self.nodes if n not in self.latent)
+
+    @cached_property
+    def topological_order(self) -> tuple[str, ...]:
+        """Causes before effects; ties in the order of `nodes`."""
+        waiting = {n: len(self._parents[n]) for n in self.nodes}
+        ready = [n for n in self.nodes if not waiting[n]]
+        order: list[str] = []
+        for node in ready:
+            order.append(node)
+            for child in self._children[node]:
+                waiting[child] -= 1
+                if not waiting[child]:
+                    ready.append(child)
+        return tuple(order)
+
+    def check(self, node: str, *, role: str = "query") -> str:
+        """The node itself.
+
+        Raises:
+            UnknownNode: with the nearest name.
+        """
+        if node not in self._parents:
+            raise UnknownNode.named(node, self.nodes, role=role)
+        return node
+
+    # --- separation ----------------------------------------------------------------------------------------------
+
+    def is_separated(self, first: Iterable[str], second: Iterable[str], given: Iterable[str] = ()) -> bool:
+        """Does the graph make the two sets independent given a third (m-separation)?
+
+        >>> CausalGraph.from_any("x -> m -> y").is_separated({"x"}, {"y"}, {"m"})
+        True
+        """
+        a, b, z = (frozenset(map(self.check, nodes)) for nodes in (first, second, given))
+        return not (separation.reachable(self, a - z, z) & b)
+
+    def open_path(self, first: Iterable[str], second: Iterable[str], given: Iterable[str] = ()) -> str | None:
+        """A shortest path along which the two sets depend on each other given a third, such as `x <- u -> y`."""
+        a, b, z = (frozenset(map(self.check, nodes)) for nodes in (first, second, given))
+        return separation.open_path(self, a - z, b, z)
+
+    def is_backdoor_set(self, treatment: str, outcome: str, adjust_for: Iterable[str]) -> bool:
+        """Pearl's back-door criterion: no descendant of the treatment, and every back-door path blocked."""
+        z = frozenset(adjust_for)
+        if z & (self.descendants({treatment}) | self.latent):
+            return False
+        return self.without_edges_out_of({treatment}).is_separated({treatment}, {outcome}, z)
+
+    # --- other graphs --------------------------------------------------------------------------------------------
+
+    def without_edges_out_of(self, nodes: Iterable[str]) -> CausalGraph:
+        """The graph in which the nodes cause nothing."""
+        gone = frozenset(nodes)
+        return self.replaced(directed=tuple(e for e in self.directed if e[0] not in gone))
+
+    def with_latent(self, nodes: Iterable[str]) -> CausalGraph:
+        """The graph with more nodes marked as not measured."""
+        return self.replaced(latent=self.latent | frozenset(nodes))
+
+    def replaced(self, *, directed: tuple[Edge, ...] | None = None, latent: frozenset[str] | None = None) -> CausalGraph:
+        """The graph with other edges or other latent nodes."""
+        return CausalGraph(
+            self.nodes,
+            self.directed if directed is None else directed,
+            self.bidirected,
+            self.latent if latent is None else latent,
+            self.selected,
+        )
+
+    # --- text ----------------------------------------------------------------------------------------------------
+
+    def to_text(self) -> str:
+        """Arrow text, one statement a line."""
+        from butfor.graph.formats.arrows import write
+
+        return write(self)
+
+    def to_dot(self) -> str:
+        """Graphviz DOT."""
+        from butfor.graph.formats.dot import write
+
+        return write(self)
+
+    def to_dagitty(self) -> str:
+        """dagitty text."""
+        from butfor.graph.formats.dagitty import write
+
+        return write(self)
+
+    def to_gml(self) -> str:
+        """GML."""
+        from butfor.graph.formats.gml import write
+
+        return write(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Lists of nodes and edges."""
+        from butfor.graph.formats.mapping import write
+
+        return write(self)
+
+    def to_networkx(self) -> Any:
+        """A `networkx.DiGraph`; bidirected edges are kept in its `graph["bidirected"]`."""
+        from butfor.graph.formats.nx import write
+
+        return write(self)
+
+    def save(self, path: str | Path) -> None:
+        """Write arrow text to a file."""
+        Path(path).write_text(self.to_text() + "\n", encoding="utf-8")
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+    def _refuse_cycles(self) -> None:
+        if len(self.topological_order) == len(self.nodes):
+            return
+        inside = set(self.nodes) - set(self.topological_order)
+        node = next(n for n in self.nodes if n in inside)
+        walk: list[str] = []
+        while node not in walk:
+            walk.append(node)
+            node = next(p for p in self._parents[node] if p in inside)
+        cycle = [*walk[walk.index(node) :], node][::-1]
+        raise CyclicGraph(
+            f"The graph has the cycle {' -> '.join(cycle)}; a causal graph needs causes before effects.",
+            hint="remove one of these edges, or split the node by time (sales_monday -> price_tuesday)",
+        )
+
+
+def _grouped(nodes: Iterable[str], pairs: Iterable[Edge]) -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {n: [] for n in nodes}
+    for a, b in pairs:
+        found[a].append(b)
+    return {n: tuple(others) for n, others in found.items()}
+
+
+def _closure(step: Mapping[str, tuple[str, ...]], start: Iterator[str]) -> frozenset[str]:
+    seen = set(start)
+    stack = list(seen)
+    while stack:
+        for other in step[stack.pop()]:
+            if other not in seen:
+                seen.add(other)
+                stack.append(other)
+    return frozenset(seen)

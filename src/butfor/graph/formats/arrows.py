@@ -1,0 +1,141 @@
+"""Arrow text: `a -> b <-> c; latent u`, one statement a line or separated by semicolons.
+
+    "blood pressure" -> stroke        an edge; names with spaces or signs in double quotes
+    a -> b -> c; d <- e; f <-> g      chains, either direction, unmeasured common cause
+    a -> {b c}                        an edge to each
+    u [latent]   or   latent u        not measured; likewise selected
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from butfor.graph.causal_graph import CausalGraph, Edge
+from butfor.graph.formats.tokens import Token, expected, plain_or_quoted, tokens
+
+ROLES = {"latent": "latent", "unobserved": "latent", "selected": "selected"}
+RESERVED = frozenset(ROLES)
+
+
+@dataclass
+class Builder:
+    """What a parser collects."""
+
+    nodes: list[str] = field(default_factory=list[str])
+    directed: list[Edge] = field(default_factory=list[Edge])
+    bidirected: list[Edge] = field(default_factory=list[Edge])
+    latent: set[str] = field(default_factory=set[str])
+    selected: set[str] = field(default_factory=set[str])
+
+    def connect(self, left: list[str], mark: str, right: list[str]) -> None:
+        for a in left:
+            for b in right:
+                if mark == "<->":
+                    self.bidirected.append((a, b))
+                else:
+                    self.directed.append((a, b) if mark == "->" else (b, a))
+
+    def graph(self) -> CausalGraph:
+        return CausalGraph(
+            tuple(self.nodes), tuple(self.directed), tuple(self.bidirected), frozenset(self.latent), frozenset(self.selected)
+        )
+
+
+def read(text: str) -> CausalGraph:
+    """A graph from arrow text."""
+    builder = Builder()
+    for statement in _statements(text):
+        _Statement(statement, builder).run()
+    if not builder.nodes:
+        raise expected("a node or an edge", None)
+    return builder.graph()
+
+
+def _statements(text: str) -> list[list[Token]]:
+    """Tokens by statement: a line goes on where it cannot end (after an edge, inside braces)."""
+    found: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens(text):
+        depth += (token.text == "{" and token.kind == "mark") - (token.text == "}" and token.kind == "mark")
+        ends = token.kind == "newline" and depth <= 0 and not (found[-1] and found[-1][-1].kind == "edge")
+        if ends or (token.kind == "mark" and token.text == ";"):
+            found.append([])
+        elif token.kind != "newline":
+            found[-1].append(token)
+    return [statement for statement in found if statement]
+
+
+class _Statement:
+    """One statement, read from left to right."""
+
+    def __init__(self, statement: list[Token], builder: Builder) -> None:
+        self.rest = statement[::-1]
+        self.builder = builder
+
+    def run(self) -> None:
+        first = self.rest[-1]
+        role = None if first.quoted or len(self.rest) < 2 else ROLES.get(first.text.lower())
+        if role and self.rest[-2].kind == "name":
+            self.rest.pop()
+            while self.rest:
+                for name in self.group():
+                    getattr(self.builder, role).add(name)
+                if self.rest and self.rest[-1].text == ",":
+                    self.rest.pop()
+            return
+        left = self.group()
+        while self.rest:
+            edge = self.rest.pop()
+            if edge.kind != "edge" or edge.text not in ("->", "<-", "<->"):
+                raise expected("one of ->, <- and <->", edge)
+            right = self.group()
+            self.builder.connect(left, edge.text, right)
+            left = right
+
+    def group(self) -> list[str]:
+        """One node, or several in braces; with its role in brackets."""
+        if not self.rest:
+            raise expected("a node", None)
+        token = self.rest.pop()
+        if token.text == "{" and token.kind == "mark":
+            names: list[str] = []
+            while self.rest and not (self.rest[-1].text == "}" and self.rest[-1].kind == "mark"):
+                if self.rest[-1].text == "," and self.rest[-1].kind == "mark":
+                    self.rest.pop()
+                    continue
+                names += self.group()
+            if not self.rest:
+                raise expected("}", None)
+            self.rest.pop()
+            return names
+        if token.kind != "name":
+            raise expected("a node", token)
+        self.builder.nodes.append(token.text)
+        if self.rest and self.rest[-1].text == "[" and self.rest[-1].kind == "mark":
+            self.role(token.text)
+        return [token.text]
+
+    def role(self, name: str) -> None:
+        self.rest.pop()
+        while self.rest and self.rest[-1].text != "]":
+            word = self.rest.pop()
+            if word.text in (",",):
+                continue
+            if word.text.lower() not in ROLES:
+                raise expected("latent or selected", word)
+            getattr(self.builder, ROLES[word.text.lower()]).add(name)
+        if not self.rest:
+            raise expected("]", None)
+        self.rest.pop()
+
+
+def write(graph: CausalGraph) -> str:
+    """Arrow text that reads back as the same graph."""
+    name = {n: plain_or_quoted(n, RESERVED) for n in graph.nodes}
+    lines: list[str] = []
+    for node in graph.nodes:
+        roles = [role for role in ("latent", "selected") if node in getattr(graph, role)]
+        lines.append(name[node] + (f" [{', '.join(roles)}]" if roles else ""))
+    lines += [f"{name[a]} -> {name[b]}" for a, b in graph.directed]
+    lines += [f"{name[a]} <-> {name[b]}" for a, b in graph.bidirected]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""From question, graph and design to the valid ways of answering."""
