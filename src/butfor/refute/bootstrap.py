@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 from typing import ClassVar
 
 import numpy as np
@@ -108,5 +109,5 @@ def _ratio_p(shift: FloatArray, std_error: float) -> float:
     if variance == 0.0:
         return 0.0
     kurtosis = float(np.mean(centred**4)) / variance**2
-    error = float(np.sqrt(max(kurtosis - 1.0, 1.0) / len(shift)))
+    error = sqrt(max(kurtosis - 1.0, 1.0) / len(shift))
     return float(two_sided_p(np.array([(variance / std_error**2 - 1.0) / error]), None)[0])
