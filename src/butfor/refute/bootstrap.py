@@ -110,4 +110,5 @@ def _ratio_p(shift: FloatArray, std_error: float) -> float:
         return 0.0
     kurtosis = float(np.mean(centred**4)) / variance**2
     error = sqrt(max(kurtosis - 1.0, 1.0) / len(shift))
-    return float(two_sided_p(np.array([(variance / std_error**2 - 1.0) / error]), None)[0])
+    statistic = np.full(1, (variance / std_error**2 - 1.0) / error)
+    return float(two_sided_p(statistic, None)[0])
