@@ -108,7 +108,7 @@ def _ratio_p(shift: FloatArray, std_error: float) -> float:
     variance = float(centred @ centred) / (len(shift) - 1)
     if variance == 0.0:
         return 0.0
-    kurtosis = float(np.mean(centred**4)) / variance**2
+    kurtosis = float(np.dot(centred**2, centred**2)) / len(shift) / variance**2
     error = sqrt(max(kurtosis - 1.0, 1.0) / len(shift))
     statistic = np.full(1, (variance / std_error**2 - 1.0) / error)
     return float(two_sided_p(statistic, None)[0])
