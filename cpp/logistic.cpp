@@ -3,12 +3,13 @@
 #include <cstring>
 
 #include "parallel.hpp"
+#include "vectors.hpp"
 
 namespace butfor {
 
 namespace {
 
-constexpr std::size_t kBlock = 256;
+constexpr std::size_t kBlock = 248;  // not a power of two: columns would share cache sets
 constexpr std::size_t kChunk = 16384;
 
 // exp(x) for |x| <= 700: x = n ln 2 + r, a Taylor polynomial of degree 13 in r (error below 1e-17 for |r| <= ln2 / 2).
@@ -31,9 +32,9 @@ inline double exponential(double x) {
     s = s * r + 0.5;
     s = s * r + 1.0;
     s = s * r + 1.0;
-    std::int64_t bits;
+    std::uint64_t bits;
     std::memcpy(&bits, &shifted, sizeof bits);
-    const std::int64_t exponent = (bits + 1023) << 52;
+    const std::uint64_t exponent = (bits + 1023) << 52;
     double scale;
     std::memcpy(&scale, &exponent, sizeof scale);
     return s * scale;
@@ -46,23 +47,6 @@ BUTFOR_CLONES void sigmoids(const double* index, double* out, std::size_t m) {
         x = x < -700.0 ? -700.0 : x;
         out[i] = 1.0 / (1.0 + exponential(x));
     }
-}
-
-BUTFOR_CLONES void add_scaled(double* out, const double* column, double factor, std::size_t m) {
-    for (std::size_t i = 0; i < m; ++i) out[i] += factor * column[i];
-}
-
-BUTFOR_CLONES void multiply(double* out, const double* a, const double* b, std::size_t m) {
-    for (std::size_t i = 0; i < m; ++i) out[i] = a[i] * b[i];
-}
-
-BUTFOR_CLONES double dot(const double* a, const double* b, std::size_t m) {
-    double s[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-    std::size_t i = 0;
-    for (; i + 8 <= m; i += 8)
-        for (int l = 0; l < 8; ++l) s[l] += a[i + l] * b[i + l];
-    for (; i < m; ++i) s[0] += a[i] * b[i];
-    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
 }
 
 // A few rows, column by column, with the intercept as first column.
@@ -92,15 +76,14 @@ struct Tile {
 
     void add_gradient(const double* w, double* gradient) {
         multiply(weighted.data(), slope.data(), w, filled);
-        for (std::size_t j = 0; j < q; ++j) gradient[j] += dot(weighted.data(), &columns[j * kBlock], filled);
+        add_dots(weighted.data(), columns.data(), kBlock, q, filled, gradient);
     }
 
     void add_hessian(double* hessian) {
         for (std::size_t i = 0; i < filled; ++i) slope[i] = weight[i] * mean[i] * (1.0 - mean[i]);
         for (std::size_t a = 0; a < q; ++a) {
             multiply(weighted.data(), slope.data(), &columns[a * kBlock], filled);
-            for (std::size_t b = 0; b <= a; ++b)
-                hessian[a * q + b] += dot(weighted.data(), &columns[b * kBlock], filled);
+            add_dots(weighted.data(), columns.data(), kBlock, a + 1, filled, hessian + a * q);
         }
     }
 };

@@ -10,8 +10,9 @@ namespace butfor {
 // Additive statistics of one group; merged by Chan, Golub and LeVeque (1983), so a large mean loses no digits.
 struct Moments {
     double count = 0, weight = 0, weight_squared = 0;
-    std::vector<double> mean, comoment;  // p, and p x p (full, symmetric)
-    explicit Moments(std::size_t p = 0) : mean(p), comoment(p * p) {}
+    std::vector<double> mean, low;  // p each; `low` holds the digits of the mean that do not fit into `mean`
+    std::vector<double> comoment;   // p x p; the lower triangle until the last merge
+    explicit Moments(std::size_t p = 0) : mean(p), low(p), comoment(p * p) {}
     void merge(const Moments& other);
 };
 

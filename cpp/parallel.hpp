@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <exception>
+#include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -12,25 +15,27 @@ namespace butfor {
 template <typename Work>
 void for_each_chunk(std::size_t chunks, int threads, Work work) {
     const std::size_t helpers = std::min<std::size_t>(chunks, threads > 0 ? threads : 1);
-    if (helpers <= 1) {
-        for (std::size_t c = 0; c < chunks; ++c) work(c);
-        return;
-    }
     std::atomic<std::size_t> next{0};
+    std::exception_ptr failure;
+    std::mutex guard;
     auto loop = [&] {
-        for (std::size_t c = next++; c < chunks; c = next++) work(c);
+        try {
+            for (std::size_t c = next++; c < chunks; c = next++) work(c);
+        } catch (...) {  // out of memory, say: carried to the thread that called
+            next = chunks;
+            const std::lock_guard<std::mutex> locked(guard);
+            failure = std::current_exception();
+        }
     };
     std::vector<std::thread> pool;
-    for (std::size_t t = 1; t < helpers; ++t) pool.emplace_back(loop);
+    pool.reserve(helpers);
+    try {
+        for (std::size_t t = 1; t < helpers; ++t) pool.emplace_back(loop);
+    } catch (const std::system_error&) {  // the system grants no more threads: those that run do the work
+    }
     loop();
     for (auto& thread : pool) thread.join();
+    if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace butfor
-
-// One source, several instruction sets, chosen when the library is loaded.
-#if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__) && defined(__linux__)
-#define BUTFOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define BUTFOR_CLONES
-#endif

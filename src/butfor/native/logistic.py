@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from butfor.core.errors import InvalidSetting
 from butfor.native import _kernels
-from butfor.native.arrays import as_codes, as_matrix, as_outcome, as_vector, thread_count
+from butfor.native.arrays import (
+    as_codes,
+    as_coefficients,
+    as_groups,
+    as_matrix,
+    as_vector,
+    as_weights,
+    check_finite,
+    thread_count,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -38,17 +47,17 @@ def logistic_sums(
     """
     rows = as_matrix(matrix)
     n, p = rows.shape
-    slopes = as_matrix(np.atleast_2d(coefficients))
-    _check_width(slopes, p)
-    return _kernels.logistic_sums(
+    gradients, hessians = _kernels.logistic_sums(
         rows,
-        as_outcome(outcome, n),
-        as_vector(weights, n, "weights"),
-        as_codes(groups, n, group_count, "groups"),
+        as_vector(outcome, n, "outcome"),
+        as_weights(weights, n),
+        as_groups(groups, n, group_count),
         group_count,
-        slopes[0],
+        as_coefficients(np.atleast_2d(coefficients), p)[0],
         thread_count(threads),
     )
+    check_finite(gradients, hessians)
+    return gradients, hessians
 
 
 def logistic_gradients(
@@ -70,22 +79,18 @@ def logistic_gradients(
         weights: n weights, default 1.
     """
     rows = as_matrix(matrix)
-    slopes = as_matrix(coefficients)
     n, p = rows.shape
-    _check_width(slopes, p)
-    codes = as_codes(folds, n, len(slopes), "folds")
-    assert codes is not None
-    return _kernels.logistic_gradients(
-        rows, as_outcome(outcome, n), as_vector(weights, n, "weights"), codes, slopes, thread_count(threads)
+    slopes = as_coefficients(coefficients, p)
+    gradients = _kernels.logistic_gradients(
+        rows,
+        as_vector(outcome, n, "outcome"),
+        as_weights(weights, n),
+        as_codes(folds, n, len(slopes), "folds"),
+        slopes,
+        thread_count(threads),
     )
-
-
-def _check_width(slopes: FloatArray, columns: int) -> None:
-    if slopes.shape[1] != columns + 1:
-        raise InvalidSetting(
-            f"coefficients have {slopes.shape[1]} columns; {columns} columns and an intercept need {columns + 1}.",
-            hint="put the intercept first",
-        )
+    check_finite(gradients)
+    return gradients
 
 
 def fold_predict(
@@ -105,6 +110,10 @@ def fold_predict(
         probability: pass the index through the logistic function.
     """
     rows = as_matrix(matrix)
-    slopes = as_matrix(coefficients)
-    codes = as_codes(folds, len(rows), len(slopes), "folds")
+    slopes = as_coefficients(coefficients, rows.shape[1])
+    if folds is None and len(slopes) != 1:
+        raise InvalidSetting(
+            f"coefficients hold {len(slopes)} models; without folds a prediction needs one.", hint="folds=codes"
+        )
+    codes = None if folds is None else as_codes(folds, len(rows), len(slopes), "folds")
     return _kernels.fold_predict(rows, slopes, codes, probability, thread_count(threads))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.native import _kernels
-from butfor.native.arrays import as_codes, as_matrix, as_vector, thread_count
+from butfor.native.arrays import as_groups, as_matrix, as_weights, check_finite, thread_count
 
 FloatArray = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def comoments(
         groups: n codes from 0 to `group_count` − 1; default one group.
 
     Raises:
-        InvalidSetting: when lengths or codes do not fit.
+        InvalidSetting: lengths or codes that do not fit, negative weights, values that are not finite.
 
     References:
         Chan, Golub and LeVeque 1983 (doi:10.1080/00031305.1983.10483115).
@@ -60,9 +60,10 @@ def comoments(
     n = len(rows)
     totals, mean, comoment = _kernels.comoments(
         rows,
-        as_vector(weights, n, "weights"),
-        as_codes(groups, n, group_count, "groups"),
+        as_weights(weights, n),
+        as_groups(groups, n, group_count),
         group_count,
         thread_count(threads),
     )
+    check_finite(totals, mean, comoment)
     return CoMoments(totals[:, 0], totals[:, 1], totals[:, 2], mean, comoment)
