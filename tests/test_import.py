@@ -8,18 +8,6 @@ import sys
 import pytest
 
 HEAVY = {"scipy", "sklearn", "pandas", "polars", "duckdb", "pyarrow", "altair", "jinja2", "vl_convert", "pydantic"}
-    "scipy",
-    "sklearn",
-    "pandas",
-    "polars",
-    "duckdb",
-    "pyarrow",
-    "altair",
-    "jinja2",
-    "vl_convert",
-    "pydantic",
-    "rich",
-)
 
 
 def loaded_after(code: str) -> set[str]:
