@@ -1,0 +1,1 @@
+"""From an estimate to what should be done."""
