@@ -37,7 +37,6 @@ _HOME = {
     "judge": "question.framing",
     "CausalGraph": "graph.causal_graph",
     "open_dataset": "data.dataset",
-    "identify": "identify.identify",
     "Identification": "identify.identification",
     "Adjustment": "identify.strategies",
     "Randomization": "identify.strategies",
@@ -55,10 +54,14 @@ _HOME = {
     "PartiallyLinear": "estimators.orthogonal.partially_linear",
     "Estimator": "estimators.base",
     "Fit": "estimators.base",
-    "refute": "refute.battery",
-    "sensitivity": "refute.battery",
     "Refutation": "refute.refutation",
-    "decide": "decide.decision",
+    "PlaceboTreatment": "refute.placebo_treatment",
+    "PlaceboOutcome": "refute.placebo_outcome",
+    "RandomCommonCause": "refute.random_common_cause",
+    "DataSubset": "refute.data_subset",
+    "Bootstrap": "refute.bootstrap",
+    "SimulatedConfounder": "refute.simulated_confounder",
+    "EValue": "refute.evalue",
     "Decision": "decide.decision",
     "Study": "study",
 }
@@ -86,7 +89,6 @@ if TYPE_CHECKING:
     from butfor.core.table import Table as Table
     from butfor.data.dataset import open_dataset as open_dataset
     from butfor.decide.decision import Decision as Decision
-    from butfor.decide.decision import decide as decide
     from butfor.estimators.base import Estimator as Estimator
     from butfor.estimators.base import Fit as Fit
     from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
@@ -97,7 +99,6 @@ if TYPE_CHECKING:
     from butfor.estimators.weighting.ipw import IPW as IPW
     from butfor.graph.causal_graph import CausalGraph as CausalGraph
     from butfor.identify.identification import Identification as Identification
-    from butfor.identify.identify import identify as identify
     from butfor.identify.strategies import Adjustment as Adjustment
     from butfor.identify.strategies import Randomization as Randomization
     from butfor.inference.estimate import Estimate as Estimate
@@ -114,7 +115,12 @@ if TYPE_CHECKING:
     from butfor.question.estimands import ATT as ATT
     from butfor.question.framing import judge as judge
     from butfor.question.question import Question as Question
-    from butfor.refute.battery import refute as refute
-    from butfor.refute.battery import sensitivity as sensitivity
+    from butfor.refute.bootstrap import Bootstrap as Bootstrap
+    from butfor.refute.data_subset import DataSubset as DataSubset
+    from butfor.refute.evalue import EValue as EValue
+    from butfor.refute.placebo_outcome import PlaceboOutcome as PlaceboOutcome
+    from butfor.refute.placebo_treatment import PlaceboTreatment as PlaceboTreatment
+    from butfor.refute.random_common_cause import RandomCommonCause as RandomCommonCause
+    from butfor.refute.simulated_confounder import SimulatedConfounder as SimulatedConfounder
     from butfor.refute.refutation import Refutation as Refutation
     from butfor.study import Study as Study

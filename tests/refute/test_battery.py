@@ -16,7 +16,6 @@ from butfor.refute.bootstrap import Bootstrap
 from butfor.refute.data_subset import DataSubset
 from butfor.refute.placebo_treatment import PlaceboTreatment
 from butfor.refute.random_common_cause import RandomCommonCause
-from butfor.refute.refit import Lasting
 from tests.refute.worlds import Offset, confounded, fitted, linear_aipw
 
 
@@ -68,16 +67,6 @@ def test_checks_that_say_nothing_are_skipped_by_default_and_refused_when_asked_f
 def test_one_broken_check_is_enough() -> None:
     results = refute(fitted(Offset(offset=0.8)), refuters=[PlaceboTreatment(simulations=40), DataSubset(), Bootstrap()])
     assert [r.check for r in results.failed] == ["placebo treatment"]
-
-
-def test_refits_on_made_up_data_leave_the_cache_alone() -> None:
-    cache = NuisanceCache()
-    lasting, made_up = np.zeros(3), np.ones(3)
-    lasting.flags.writeable = False
-    over = Lasting.over(cache)
-    assert over.get("folds", (lasting,), lambda: 1) == cache.get("folds", (lasting,), lambda: 2) == 1
-    assert over.get("propensity", (lasting, made_up), lambda: 3) == 3
-    assert cache.get("propensity", (lasting, made_up), lambda: 4) == 4
 
 
 @pytest.mark.parametrize("estimator", [bf.OLS(), bf.Lin(), linear_aipw()])

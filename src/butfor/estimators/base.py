@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal, TypedDict
 
 import numpy as np
@@ -24,6 +25,8 @@ from butfor.identify.identify import identify
 from butfor.identify.strategies import Randomization, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache
+from butfor.nuisance.learner import Learner
+from butfor.nuisance.overlap import balancing_weights
 from butfor.question import ATE, Estimand, Question
 from butfor.question.question import Level
 
@@ -39,9 +42,8 @@ class Fit:
         propensity: probability of each arm (rows × arms), where one was modelled.
         outcomes: expected outcome under each arm (rows × arms), where modelled.
         scores: doubly robust scores Γ (rows × arms): E[Γ_a | X] = E[Y(a) | X].
-        riesz: α of each overall effect (rows × terms): effect = E[α Y] given the covariates.
         residual: Y − E[Y | T, X] of each overall effect (rows × terms).
-        weights: balancing weights of each contrast (rows × contrasts), for balance and effective sample size.
+        representer: α of a regression, see `riesz`.
     """
 
     estimator: Estimator
@@ -52,10 +54,25 @@ class Fit:
     propensity: FloatArray | None = None
     outcomes: FloatArray | None = None
     scores: FloatArray | None = None
-    riesz: FloatArray | None = None
     residual: FloatArray | None = None
-    weights: FloatArray | None = None
-    nuisance_summary: tuple[str, ...] = field(default=())
+    representer: FloatArray | None = None
+
+    @cached_property
+    def _balancing(self) -> tuple[FloatArray, FloatArray] | None:
+        # Computed when first asked for: a hundred refits of a check never ask.
+        if self.propensity is None or self.representer is not None:
+            return None
+        return balancing_weights(self.sample, self.propensity, self.result.estimand)
+
+    @property
+    def weights(self) -> FloatArray | None:
+        """Balancing weights of each contrast (rows × contrasts), for balance and effective sample size."""
+        return None if self._balancing is None else self._balancing[0]
+
+    @property
+    def riesz(self) -> FloatArray | None:
+        """α of each overall effect (rows × terms): the effect is E[α Y] given the covariates."""
+        return self.representer if self._balancing is None else self._balancing[1]
 
     def estimate(self) -> Estimate:
         """The labelled effects with their uncertainty."""
@@ -86,6 +103,11 @@ class Estimator(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     treatments: ClassVar[tuple[TreatmentKind, ...]]
+
+    @property
+    def learners(self) -> tuple[Learner | None, ...]:
+        """The nuisance models; None stands for the default mix. Empty for closed-form methods."""
+        return ()
 
     def needs(self, question: Question, strategy: Strategy) -> Request:
         """The columns that a fit reads."""

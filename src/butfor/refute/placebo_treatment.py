@@ -13,7 +13,7 @@ from butfor.core.table import Table, format_number
 from butfor.estimators.base import Fit
 from butfor.nuisance.cache import NuisanceCache
 from butfor.refute.figures import distribution_figure
-from butfor.refute.refit import Effects, FloatArray, Lasting, is_cheap, no_refit, overall_sample, refit
+from butfor.refute.refit import Effects, FloatArray, is_cheap, no_refit, overall_sample, refit
 from butfor.refute.refutation import Finding
 from butfor.refute.refuter import Progress, Refuter, check_simulations, tell
 from butfor.refute.shuffle import Shuffle
@@ -59,11 +59,11 @@ class PlaceboTreatment(Refuter):
         """Refit on shuffled treatments."""
         count = self.simulations or (100 if is_cheap(fit.estimator) else 3)
         sample, real = overall_sample(fit), Effects.of(fit)
-        shuffle, lasting = Shuffle.of(sample, fit.strategy), Lasting.over(cache)
+        shuffle, kept = Shuffle.of(sample, fit.strategy), cache or NuisanceCache()
         draws, errors = np.empty((2, count, len(real.value)))
         for done, rng in enumerate(streams(seed, count)):
             tell(progress, self.name, done, count)
-            placebo = refit(fit, sample.with_treatment(shuffle.draw(rng)), lasting).result
+            placebo = refit(fit, sample.with_treatment(shuffle.draw(rng)), kept).result
             draws[done] = placebo.value
             errors[done] = placebo.std_error if count < ENOUGH else 0.0
         tell(progress, self.name, count, count)

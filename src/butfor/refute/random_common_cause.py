@@ -15,7 +15,6 @@ from butfor.refute.figures import distribution_figure
 from butfor.refute.refit import (
     SHARE_OF_ERROR_THAT_MATTERS,
     Effects,
-    Lasting,
     is_cheap,
     no_covariates,
     overall_sample,
@@ -60,12 +59,12 @@ class RandomCommonCause(Refuter):
         count = self.simulations or (100 if is_cheap(fit.estimator) else 2)
         sample, real = overall_sample(fit), Effects.of(fit)
         noisy = sample.with_covariates(room_for_one_more(sample.covariates, self.name))
-        lasting = Lasting.over(cache)
+        kept = cache or NuisanceCache()
         draws = np.empty((count, len(real.value)))
         for done, rng in enumerate(streams(seed, count)):
             tell(progress, self.name, done, count)
             noisy.covariates.matrix[:, -1] = rng.standard_normal(sample.n)
-            draws[done] = refit(fit, noisy, lasting).result.value
+            draws[done] = refit(fit, noisy, kept).result.value
         tell(progress, self.name, count, count)
         shift = draws - real.value
         mean, p_values = shift.mean(axis=0), mean_p_value(shift)

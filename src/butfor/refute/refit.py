@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,38 +10,24 @@ from numpy.typing import NDArray
 from butfor.data.sample import Covariates, Sample
 from butfor.estimators.base import Estimator, Fit
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
-from butfor.estimators.orthogonal.aipw import AIPW
-from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.nuisance.cache import NuisanceCache
-from butfor.nuisance.learner import Learner
 from butfor.nuisance.linear import LinearModel
 from butfor.nuisance.logistic import LogisticModel
 from butfor.nuisance.wrap import OutOfFold
 
 FloatArray = NDArray[np.float64]
 
-Value = TypeVar("Value")
-
 SHARE_OF_ERROR_THAT_MATTERS = 0.1
-
-
-def models(estimator: Estimator) -> tuple[Learner | None, ...]:
-    """The nuisance models of an estimator; None is the default mix, an empty tuple closed-form algebra."""
-    if isinstance(estimator, AIPW):
-        return (estimator.outcome_model, estimator.propensity_model)
-    if isinstance(estimator, PartiallyLinear):
-        return (estimator.outcome_model, estimator.treatment_model)
-    return ()
 
 
 def is_cheap(estimator: Estimator) -> bool:
     """Whether a refit is closed-form algebra: decided by the settings, never by the clock."""
-    return all(isinstance(model, LinearModel | LogisticModel) for model in models(estimator))
+    return all(isinstance(model, LinearModel | LogisticModel) for model in estimator.learners)
 
 
 def no_refit(fit: Fit) -> str | None:
     """Why the estimator cannot be fitted again on altered data."""
-    if any(isinstance(model, OutOfFold) for model in models(fit.estimator)):
+    if any(isinstance(model, OutOfFold) for model in fit.estimator.learners):
         return "the nuisance predictions were given from outside and would be stale on altered data"
     return None
 
@@ -53,27 +37,6 @@ def no_covariates(fit: Fit) -> str | None:
     if isinstance(fit.estimator, DifferenceInMeans):
         return "the difference in means uses no covariates"
     return no_refit(fit)
-
-
-@dataclass(eq=False)
-class Lasting(NuisanceCache):
-    """A cache for refits on made-up data: remembers in `study` what rests on lasting (read-only) arrays alone.
-
-    Folds survive a placebo treatment, and so does E[Y | X]; whatever saw the made-up columns is computed and forgotten,
-    so that a hundred refits neither push the study's nuisances out nor cost a hash of their columns.
-    """
-
-    study: NuisanceCache = field(default_factory=NuisanceCache)
-
-    @classmethod
-    def over(cls, cache: NuisanceCache | None) -> Lasting:
-        """Beside the study's cache, or a new one."""
-        return cls(study=NuisanceCache() if cache is None else cache)
-
-    def get(self, words: Hashable, arrays: tuple[NDArray[Any] | None, ...], compute: Callable[[], Value]) -> Value:
-        """The study's value where all arrays last, otherwise a new one."""
-        made_up = any(array is not None and array.flags.writeable for array in arrays)
-        return compute() if made_up else self.study.get(words, arrays, compute)
 
 
 def refit(fit: Fit, sample: Sample, cache: NuisanceCache | None) -> Fit:

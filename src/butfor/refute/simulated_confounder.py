@@ -18,7 +18,7 @@ from butfor.nuisance.cache import NuisanceCache
 from butfor.refute.figures import SCHEMA
 from butfor.refute.linear_bias import direction
 from butfor.refute.linear_view import LinearView, Strength
-from butfor.refute.refit import Lasting, is_cheap, no_covariates, overall_sample, refit, room_for_one_more
+from butfor.refute.refit import is_cheap, no_covariates, overall_sample, refit, room_for_one_more
 from butfor.refute.refutation import Finding, Verdict
 from butfor.refute.refuter import Progress, Refuter, tell
 
@@ -91,12 +91,12 @@ class SimulatedConfounder(Refuter):
         view, sample = LinearView.of(fit), overall_sample(fit)
         effect = float(fit.result.value[0])
         benchmark, grid = self._grid(fit, view)
-        joined, lasting = sample.with_covariates(room_for_one_more(sample.covariates, self.name)), Lasting.over(cache)
+        joined, kept = sample.with_covariates(room_for_one_more(sample.covariates, self.name)), cache or NuisanceCache()
         cells: list[Cell] = []
         for done, (cell, rng) in enumerate(zip(grid, streams(seed, len(grid)), strict=True)):
             tell(progress, self.name, done, len(grid))
             joined.covariates.matrix[:, -1] = draw_confounder(view, cell.strength, direction(effect), rng)
-            moved = refit(fit, joined, lasting).result
+            moved = refit(fit, joined, kept).result
             cells.append(Cell(cell.strength, cell.multiple, float(moved.value[0]), float(moved.std_error[0])))
         tell(progress, self.name, len(grid), len(grid))
         decisive = _decisive(cells, benchmark)

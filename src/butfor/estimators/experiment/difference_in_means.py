@@ -90,7 +90,7 @@ class DifferenceInMeans(Estimator):
             estimand=estimand,
             **describe(self, sample, strategy, rng),
         )
-        fit = Fit(self, sample, question, strategy, estimate, riesz=whole.overall.riesz, residual=whole.overall.residual)
+        fit = Fit(self, sample, question, strategy, estimate, representer=whole.overall.riesz, residual=whole.overall.residual)
         if randomized or not strategy.adjust_for:
             return fit
         return fit.with_diagnostics(

@@ -21,7 +21,6 @@ from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propens
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
 from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
-from butfor.nuisance.overlap import balancing_weights
 from butfor.question import Estimand, Question
 
 FloatArray = NDArray[np.float64]
@@ -77,6 +76,11 @@ class AIPW(Estimator):
             raise InvalidSetting(f"floor is {self.floor}; AIPW needs 0 < floor < 0.5.", hint="floor=0.01")
         if self.folds < 2:
             raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
+
+    @property
+    def learners(self) -> tuple[Learner | None, ...]:
+        """The models of outcome and treatment."""
+        return (self.outcome_model, self.propensity_model)
 
     def fit_sample(
         self,
@@ -141,7 +145,6 @@ def _solve(
         tops.append(h * (scores[:, a] - scores[:, b]) + drift * (outcomes[:, a] - outcomes[:, b]))
         bottoms.append(h + drift)
     labels, value, influence = ratio_effects(sample, tops, bottoms)
-    weights, riesz = balancing_weights(sample, propensity, estimand)
     residual = sample.outcome - outcomes[np.arange(sample.n), sample.treatment.codes]
     estimate = Estimate(
         labels=labels, value=value, influence=influence, estimand=estimand, **describe(estimator, sample, strategy, seed)
@@ -155,9 +158,7 @@ def _solve(
         propensity=propensity,
         outcomes=outcomes,
         scores=scores,
-        riesz=riesz,
         residual=np.repeat(residual[:, None], len(sample.treatment.contrasts), axis=1),
-        weights=weights,
     )
 
 

@@ -70,6 +70,11 @@ class PartiallyLinear(Estimator):
         if self.folds < 2:
             raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
 
+    @property
+    def learners(self) -> tuple[Learner | None, ...]:
+        """The models of outcome and treatment."""
+        return (self.outcome_model, self.treatment_model)
+
     def fit_sample(
         self,
         sample: Sample,
@@ -111,7 +116,7 @@ class PartiallyLinear(Estimator):
             strategy,
             estimate,
             propensity=propensity,
-            riesz=parts.riesz,
+            representer=parts.riesz,
             residual=parts.residual,
         )
 

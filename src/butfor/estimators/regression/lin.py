@@ -93,7 +93,7 @@ class Lin(Estimator):
             **describe(self, sample, strategy, rng),
         )
         part = whole.overall
-        return Fit(self, sample, question, strategy, estimate, riesz=part.riesz, residual=part.residual)
+        return Fit(self, sample, question, strategy, estimate, representer=part.riesz, residual=part.residual)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,8 +156,7 @@ def _standardise(sample: Sample, estimand: Estimand, *, these_rows: bool) -> Par
             gap = arms[a].slopes - arms[b].slopes
             moving = population * (x @ gap - centre @ gap) * (n / population.sum())
         riesz.append(alpha)
-        # HC2 scales e_i by its leverage; the covariate mean is an average, whose part must not be scaled.
-        influence.append(alpha * residual + moving * np.sqrt(np.maximum(1.0 - leverage, 1e-12)))
+        influence.append(alpha * residual + moving)
     parameters = sum(arm.controls.rank for arm in arms)
     return Part(
         value=np.array(values),

@@ -80,7 +80,7 @@ class OLS(Estimator):
             **describe(self, sample, strategy, rng),
         )
         part = whole.overall
-        return Fit(self, sample, question, strategy, estimate, riesz=part.riesz, residual=part.residual)
+        return Fit(self, sample, question, strategy, estimate, representer=part.riesz, residual=part.residual)
 
 
 def _regress(sample: Sample, powers: int) -> Part:

@@ -16,7 +16,6 @@ from butfor.identify.strategies import Strategy
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.logistic import LogitFit, fit_logit
-from butfor.nuisance.overlap import balancing_weights
 from butfor.question import Estimand, Question
 
 FloatArray = NDArray[np.float64]
@@ -72,21 +71,11 @@ class IPW(Estimator):
         covariates = with_powers(sample.covariates, self.powers)
         logit = fit_logit(covariates.matrix, sample.treatment.codes, sample.treatment.arms, sample.weights)
         estimand = question.estimand
-        weights, riesz = balancing_weights(sample, logit.probabilities, estimand)
         labels, value, influence = _effects(sample, logit, estimand)
         estimate = Estimate(
             labels=labels, value=value, influence=influence, estimand=estimand, **describe(self, sample, strategy, rng)
         )
-        return Fit(
-            self,
-            sample,
-            question,
-            strategy,
-            estimate,
-            propensity=logit.probabilities,
-            riesz=riesz,
-            weights=weights,
-        )
+        return Fit(self, sample, question, strategy, estimate, propensity=logit.probabilities)
 
 
 def _effects(sample: Sample, logit: LogitFit, estimand: Estimand) -> tuple[tuple[str, ...], FloatArray, FloatArray]:

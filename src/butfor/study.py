@@ -1,0 +1,270 @@
+"""A study: from a question to a decision, one stage after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from butfor.core.diagnostic import Diagnostic
+from butfor.core.provenance import Provenance
+from butfor.data.dataset import Dataset, open_dataset
+from butfor.data.treatments import read_treatment
+from butfor.decide.decision import Decision, decide
+from butfor.estimators.base import Estimator, Fit, Reading, read_rows, take_samples
+from butfor.estimators.estimates import Estimates, default_estimators, naive_fit
+from butfor.estimators.regression.ols import OLS
+from butfor.graph.causal_graph import CausalGraph
+from butfor.identify.antipatterns import check_adjustment
+from butfor.identify.identification import Identification
+from butfor.identify.identify import identify
+from butfor.identify.strategies import Strategy
+from butfor.nuisance.balance import balance_table
+from butfor.nuisance.cache import NuisanceCache
+from butfor.nuisance.overlap import Overlap
+from butfor.question import Design, Observational, Question
+from butfor.question.framing import Framing, antipatterns, judge
+from butfor.refute.battery import default_refuters, refute, sensitivity
+from butfor.refute.refutation import Refutations
+from butfor.refute.refuter import Refuter
+from butfor.refute.sensitivity import Sensitivity
+from butfor.report.html import write_report
+from butfor.report.record import StudyRecord
+
+Progress = Callable[[str, int, int], None]
+OTHER_STRATEGIES = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The facade over all stages; each stage is a value that is computed when first asked for and then kept.
+
+    Args:
+        source: pandas, polars, pyarrow, a DuckDB relation, a dict of arrays, or a path.
+        question: what is asked.
+        graph: `CausalGraph`, text in any of its formats, a networkx graph, or a path.
+        design: `Randomized(...)` or `Observational()`.
+        covariates: columns to adjust for when there is no graph, on the user's word; checked against a graph.
+        weights: column of sampling weights.
+        cluster: column of the units that were sampled or treated together.
+        missing: "error" or "drop".
+        negative_outcomes: columns that the treatment cannot have changed.
+        seed: decides folds and simulations; the same seed gives the same numbers.
+        table: name of the table when `source` is a database file.
+        title: heading of the report.
+        command: what reproduces the report.
+        progress: called with (what, done, total) during long work.
+
+    >>> import butfor as bf
+    >>> frame = {"sent": [0, 0, 0, 1, 1, 1] * 5, "value": [1.0, 2.0, 3.0, 3.0, 4.0, 5.0] * 5}
+    >>> study = bf.Study(frame, question=bf.Question("sent", "value"), design=bf.Randomized())
+    >>> float(study.estimate().primary.result.value[0])
+    2.0
+    """
+
+    source: Any
+    question: Question = field(kw_only=True)
+    graph: Any = field(default=None, kw_only=True)
+    design: Design = field(default_factory=Observational, kw_only=True)
+    covariates: Sequence[str] | None = field(default=None, kw_only=True)
+    weights: str | None = field(default=None, kw_only=True)
+    cluster: str | None = field(default=None, kw_only=True)
+    missing: Literal["error", "drop"] = field(default="error", kw_only=True)
+    negative_outcomes: Sequence[str] = field(default=(), kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+    table: str | None = field(default=None, kw_only=True)
+    title: str = field(default="", kw_only=True)
+    command: str = field(default="", kw_only=True)
+    progress: Progress | None = field(default=None, kw_only=True, repr=False)
+    _stages: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    _cache: NuisanceCache = field(default_factory=NuisanceCache, init=False, repr=False)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data, opened but not read."""
+        return open_dataset(self.source, table=self.table)
+
+    @cached_property
+    def causal_graph(self) -> CausalGraph | None:
+        """The graph, parsed."""
+        return None if self.graph is None else CausalGraph.from_any(self.graph)
+
+    @property
+    def completed(self) -> tuple[str, ...]:
+        """The stages that were run so far."""
+        return tuple(self._stages)
+
+    # --- stages ------------------------------------------------------------------------------------------------
+
+    def frame(self) -> Framing:
+        """Is the question causal at all?"""
+        return self._keep("frame", lambda: judge(self.question))
+
+    def identify(self) -> Identification:
+        """Every valid way from the data to the effect."""
+        return self._keep("identify", self._identify)
+
+    def estimate(self, *estimators: Estimator) -> Estimates:
+        """The effect by the given estimators (the first one answers the question), or by sensible ones."""
+        if estimators:
+            self._forget("estimate", "refute", "sensitivity", "decide")
+        return self._keep("estimate", lambda: self._estimate(estimators))
+
+    def refute(self, *refuters: Refuter) -> Refutations:
+        """Try to break the primary estimate."""
+        if refuters:
+            self._forget("refute", "decide")
+        return self._keep("refute", lambda: self._refute(refuters))
+
+    def standard_refuters(self, simulations: int | None) -> tuple[Refuter, ...]:
+        """The default battery with another number of simulations; nothing when the default number will do."""
+        if simulations is None:
+            return ()
+        fit = self.estimate().primary
+        chosen: list[Refuter] = []
+        for refuter in default_refuters(fit):
+            if refuter.applies(fit) is None:
+                simulates = any(f.name == "simulations" for f in fields(refuter))
+                chosen.append(replace(refuter, simulations=simulations) if simulates else refuter)
+        return tuple(chosen)
+
+    def sensitivity(self) -> Sensitivity:
+        """How strong a hidden confounder would have to be."""
+        return self._keep("sensitivity", lambda: sensitivity(self.estimate().primary, cache=self._cache))
+
+    def decide(
+        self,
+        *,
+        value_per_unit: float,
+        cost_per_treated: float = 0.0,
+        units: int | None = None,
+        experiment_cost: float | None = None,
+    ) -> Decision:
+        """What to do: treat all, none, or run an experiment first."""
+        self._forget("decide")
+        return self._keep(
+            "decide",
+            lambda: decide(
+                self.estimate().primary.result,
+                value_per_unit=value_per_unit,
+                cost_per_treated=cost_per_treated,
+                units=units,
+                experiment_cost=experiment_cost,
+                doubts=self._doubts(),
+            ),
+        )
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write everything that was done so far as one HTML file."""
+        return write_report(self.record(), Path(path))
+
+    # --- what the stages found ---------------------------------------------------------------------------------
+
+    def antipatterns(self) -> tuple[Diagnostic, ...]:
+        """Mistakes by name, in the question and in the choice of covariates."""
+        names = () if self.covariates is None else tuple(self.covariates)
+        found = [*antipatterns(self.question, covariates=names)]
+        if self.causal_graph is None or names:
+            found.extend(check_adjustment(self.causal_graph, self.question, names))
+        return tuple(dict.fromkeys(found))
+
+    def record(self) -> StudyRecord:
+        """All stages that were run, as one value."""
+        estimates = self.estimate()
+        primary = estimates.primary
+        overlap = None if primary.propensity is None else Overlap.of(primary.sample, primary.propensity, primary.result.estimand)
+        balance = None if primary.weights is None else balance_table(primary.sample, primary.weights, primary.result.estimand)
+        return StudyRecord(
+            question=self.question,
+            framing=self.frame(),
+            graph=self.causal_graph,
+            identification=self.identify(),
+            estimates=estimates,
+            refutations=self._stages.get("refute"),
+            sensitivity=self._stages.get("sensitivity"),
+            decision=self._stages.get("decide"),
+            antipatterns=self.antipatterns(),
+            overlap=overlap,
+            balance=balance,
+            provenance=self._provenance(primary),
+            command=self.command,
+            title=self.title,
+        )
+
+    # --- how -----------------------------------------------------------------------------------------------------
+
+    def _identify(self) -> Identification:
+        graph = self.causal_graph
+        declared = None if self.covariates is None else tuple(self.covariates)
+        return identify(
+            self.question, graph, self.design, covariates=declared, observed=self.dataset.columns if graph else None
+        )
+
+    def _strategies(self) -> list[Strategy]:
+        """The recommended strategy first, then a few others to compare with."""
+        identification = self.identify()
+        first = identification.require()
+        others = [s for s in identification.strategies if s.adjust_for != first.adjust_for]
+        return [first, *others[:OTHER_STRATEGIES]]
+
+    def _estimate(self, given: tuple[Estimator, ...]) -> Estimates:
+        first, *others = self._strategies()
+        reading = Reading(
+            weights=self.weights, cluster=self.cluster, missing=self.missing, extra=tuple(self.negative_outcomes)
+        )
+        widest = given or (OLS(),)
+        rows = read_rows(self.dataset, self.question, [(s, e) for s in (first, *others) for e in widest], reading)
+        chosen, reason = given, "Chosen by the user."
+        if not given:
+            amount = read_treatment(rows, self.question).kind == "amount"
+            chosen, reason = default_estimators(self.question, first, amount=amount)
+        plan = [(first, estimator) for estimator in chosen] + [(strategy, chosen[0]) for strategy in others]
+        samples = take_samples(rows, self.question, plan, reading)
+        fits: list[Fit] = []
+        for (strategy, estimator), sample in zip(plan, samples, strict=True):
+            self._report(f"estimate: {estimator.title}", len(fits), len(plan))
+            fits.append(estimator.fit_sample(sample, self.question, strategy, rng=self.seed, cache=self._cache))
+        self._report("estimate", len(plan), len(plan))
+        return Estimates(tuple(fits), naive_fit(samples[0], self.question, first, self.seed), reason)
+
+    def _refute(self, refuters: tuple[Refuter, ...]) -> Refutations:
+        fit = self.estimate().primary
+        return refute(
+            fit,
+            refuters=refuters or None,
+            negative_outcomes=fit.sample.extra,
+            rng=self.seed,
+            cache=self._cache,
+            progress=self.progress,
+        )
+
+    def _doubts(self) -> tuple[str, ...]:
+        refutations: Refutations | None = self._stages.get("refute")
+        return () if refutations is None else tuple(f"{r.check}: {r.words}" for r in refutations.failed)
+
+    def _provenance(self, fit: Fit) -> Provenance:
+        return Provenance(
+            data_source=fit.sample.source,
+            data_fingerprint=fit.sample.fingerprint,
+            rows_read=fit.sample.loss.rows_read,
+            rows_used=fit.sample.n,
+            seed=self.seed,
+            settings="; ".join(repr(f.estimator) for f in self.estimate().fits),
+        )
+
+    def _keep(self, stage: str, compute: Callable[[], Any]) -> Any:
+        if stage not in self._stages:
+            self._report(stage, 0, 1)
+            self._stages[stage] = compute()
+        return self._stages[stage]
+
+    def _forget(self, *stages: str) -> None:
+        for stage in stages:
+            self._stages.pop(stage, None)
+
+    def _report(self, what: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(what, done, total)
+
