@@ -1,0 +1,85 @@
+"""Names in study files and the objects that they stand for: the only place where a name becomes a method."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from butfor.core.errors import StudySyntax, did_you_mean
+from butfor.estimators.base import Estimator
+from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
+from butfor.estimators.orthogonal.aipw import AIPW
+from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
+from butfor.estimators.regression.lin import Lin
+from butfor.estimators.regression.ols import OLS
+from butfor.estimators.weighting.ipw import IPW
+from butfor.inference.covariance import Robust
+from butfor.nuisance.boosting import Boosting
+from butfor.nuisance.learner import Learner
+from butfor.nuisance.linear import LinearModel
+from butfor.nuisance.logistic import LogisticModel
+
+ESTIMATORS: Mapping[str, type[Estimator]] = {
+    kind.name: kind for kind in (DifferenceInMeans, OLS, Lin, IPW, AIPW, PartiallyLinear)
+}
+LEARNERS: Mapping[str, type[Learner] | None] = {
+    "linear": LinearModel,
+    "logistic": LogisticModel,
+    "boosting": Boosting,
+    "default": None,
+}
+
+
+def estimator(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Estimator:
+    """The estimator of one entry of `estimators`: a name, or {name: {setting: value}}.
+
+    Raises:
+        StudySyntax: for an unknown name or setting, with the nearest right one.
+    """
+    if isinstance(entry, str):
+        return _lookup(entry)()
+    if len(entry) != 1:
+        raise StudySyntax(
+            f"An estimator has {len(entry)} names ({', '.join(entry)}); an entry needs one.",
+            hint="start each estimator with its own dash",
+        )
+    ((name, settings),) = entry.items()
+    kind = _lookup(name)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    chosen: dict[str, Any] = {}
+    for key, value in (settings or {}).items():
+        if key not in fields:
+            raise StudySyntax(
+                f"estimators.{name}.{key} is not a setting; {kind.title} needs one of {', '.join(fields) or 'none'}.",
+                hint=did_you_mean(key, fields),
+            )
+        chosen[key] = _setting(f"estimators.{name}.{key}", key, value)
+    try:
+        return kind(**chosen)
+    except TypeError as error:
+        raise StudySyntax(f"estimators.{name} has a setting of the wrong type ({error}).", hint="see the method's page") from error
+
+
+def _lookup(name: str) -> type[Estimator]:
+    if name not in ESTIMATORS:
+        raise StudySyntax(
+            f"estimators has {name!r}; it needs names among {', '.join(ESTIMATORS)}.", hint=did_you_mean(name, ESTIMATORS)
+        )
+    return ESTIMATORS[name]
+
+
+def _setting(where: str, key: str, value: Any) -> Any:
+    if key.endswith("_model"):
+        if not isinstance(value, str) or value not in LEARNERS:
+            raise StudySyntax(
+                f"{where} is {value!r}; a nuisance model needs one of {', '.join(LEARNERS)}.",
+                hint=did_you_mean(str(value), LEARNERS),
+            )
+        kind = LEARNERS[value]
+        return None if kind is None else kind()
+    if key == "covariance":
+        return Robust.of(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise StudySyntax(f"{where} is {value!r}; this setting needs a number.", hint=f"{key}: 2")
+    return value
