@@ -67,8 +67,9 @@ def test_returns_to_schooling_of_r(kind: str, std_error: float) -> None:
     covariates = ["exper", "expersq", "black", "south", "smsa", *regions, "smsa66"]
     fit = bf.OLS().fit(frame, treatment="educ", outcome="lwage", covariates=covariates)
     estimate = fit.estimate().with_inference(covariance=kind)
-    assert estimate.value[0] == pytest.approx(0.0746932556, rel=1e-8)
-    assert estimate.std_error[0] == pytest.approx(std_error, rel=1e-8)
+    # The package holds log wages with seven digits; R's data have more.
+    assert estimate.value[0] == pytest.approx(0.0746932556, rel=1e-7)
+    assert estimate.std_error[0] == pytest.approx(std_error, rel=1e-7)
 
 
 WHAT_IF = ("sex", "race", "age", "education", "smokeintensity", "smokeyrs", "exercise", "active", "wt71")
