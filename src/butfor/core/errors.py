@@ -139,6 +139,7 @@ class NumericalFailure(ButforError):
 
 class SeparatedPropensity(NumericalFailure):
     code = "BF401"
+    column: int | None = None  # position of the covariate that separates most, where known
 
 
 class Collinear(NumericalFailure):

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from butfor.core.errors import EmptyArm
 from butfor.core.figure import Figure
 from butfor.core.table import Table
 from butfor.data.sample import Sample
@@ -40,30 +41,44 @@ class _Arm:
     values: FloatArray
     plain: FloatArray
     weighted: FloatArray
+    indicator: bool
 
 
 def balance_table(sample: Sample, weights: FloatArray, estimand: Estimand) -> Table:
     """One row per contrast and covariate column, before and after weighting.
 
+    Variance ratios of columns without variance in the reference arm are empty.
+
     Args:
         weights: balancing weights (rows × contrasts).
         estimand: decides the spread that differences are divided by.
+
+    Raises:
+        EmptyArm: when no row of a compared arm has weight.
     """
     base = np.ones(sample.n) if sample.weights is None else sample.weights
+    treatment = sample.treatment
     rows: list[tuple[Any, ...]] = []
-    for k, (a, b) in enumerate(sample.treatment.contrasts):
-        masks = [sample.treatment.codes == code for code in (a, b)]
+    for k, (a, b) in enumerate(treatment.contrasts):
+        masks = [treatment.codes == code for code in (a, b)]
+        for code, mask in zip((a, b), masks, strict=True):
+            if weights[mask, k].sum() <= 0.0:
+                raise EmptyArm(
+                    f"Arm {treatment.levels[code]!r} of {treatment.name!r} has no weight; balance needs both arms.",
+                    hint="use a smaller trim",
+                )
         for j, name in enumerate(sample.covariates.columns):
             column = sample.covariates.matrix[:, j]
-            arms = [_Arm(column[m], base[m], weights[m, k]) for m in masks]
-            rows.append((sample.treatment.terms[k], name, *_compare(arms[0], arms[1], estimand)))
+            indicator = bool(np.all((column == 0.0) | (column == 1.0)))
+            arms = [_Arm(column[m], base[m], weights[m, k], indicator) for m in masks]
+            rows.append((treatment.terms[k], name, *_compare(arms[0], arms[1], estimand)))
     return Table(COLUMNS, tuple(rows))
 
 
-def _compare(treated: _Arm, reference: _Arm, estimand: Estimand) -> tuple[float, ...]:
+def _compare(treated: _Arm, reference: _Arm, estimand: Estimand) -> tuple[float | None, ...]:
     spread = _spread(treated, reference, estimand)
     means = [float(np.average(arm.values, weights=arm.plain)) for arm in (treated, reference)]
-    after = [_mean(arm.values, arm.weighted) for arm in (treated, reference)]
+    after = [float(np.average(arm.values, weights=arm.weighted)) for arm in (treated, reference)]
     gap = means[0] - means[1]
     return (
         means[0],
@@ -71,33 +86,25 @@ def _compare(treated: _Arm, reference: _Arm, estimand: Estimand) -> tuple[float,
         gap,
         gap / spread if spread > 0 else 0.0,
         (after[0] - after[1]) / spread if spread > 0 else 0.0,
-        _ratio(_variance(treated.values, treated.plain), _variance(reference.values, reference.plain)),
-        _ratio(_variance(treated.values, treated.weighted), _variance(reference.values, reference.weighted)),
+        _ratio(_variance(treated, treated.plain), _variance(reference, reference.plain)),
+        _ratio(_variance(treated, treated.weighted), _variance(reference, reference.weighted)),
         _kolmogorov(treated.values, treated.plain, reference.values, reference.plain),
         _kolmogorov(treated.values, treated.weighted, reference.values, reference.weighted),
     )
 
 
-def _mean(values: FloatArray, weights: FloatArray) -> float:
+def _variance(arm: _Arm, weights: FloatArray) -> float:
+    """Unbiased for reliability weights; p(1 − p) for indicators; 0 for a single row."""
     total = float(weights.sum())
-    return float(values @ weights) / total if total > 0 else float("nan")
-
-
-def _variance(values: FloatArray, weights: FloatArray) -> float:
-    """Unbiased for reliability weights; p(1 − p) for indicators."""
-    total = float(weights.sum())
-    if total <= 0:
-        return float("nan")
-    mean = float(values @ weights) / total
-    low, high = float(values.min()), float(values.max())
-    if low in (0.0, 1.0) and high in (0.0, 1.0) and bool(np.all((values == 0) | (values == 1))):
+    mean = float(arm.values @ weights) / total
+    if arm.indicator:
         return mean * (1 - mean)
     slack = total - float(weights @ weights) / total
-    return float(weights @ (values - mean) ** 2) / slack if slack > 0 else float("nan")
+    return float(weights @ (arm.values - mean) ** 2) / slack if slack > 0 else 0.0
 
 
 def _spread(treated: _Arm, reference: _Arm, estimand: Estimand) -> float:
-    first, second = (_variance(arm.values, arm.plain) for arm in (treated, reference))
+    first, second = (_variance(arm, arm.plain) for arm in (treated, reference))
     if isinstance(estimand, ATT):
         return float(np.sqrt(first))
     if isinstance(estimand, ATC):
@@ -105,8 +112,8 @@ def _spread(treated: _Arm, reference: _Arm, estimand: Estimand) -> float:
     return float(np.sqrt((first + second) / 2))
 
 
-def _ratio(top: float, bottom: float) -> float:
-    return top / bottom if bottom > 0 else float("nan")
+def _ratio(top: float, bottom: float) -> float | None:
+    return top / bottom if bottom > 0 else None
 
 
 def _kolmogorov(a: FloatArray, wa: FloatArray, b: FloatArray, wb: FloatArray) -> float:

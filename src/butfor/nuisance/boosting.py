@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,12 @@ class Boosting(Learner):
                 hint="Boosting() has working settings",
             )
 
-    def fit(self, matrix: FloatArray, target: FloatArray, weights: FloatArray | None, *, rng: Seed) -> BoostingPredictor:
+    def fit(
+        self, matrix: FloatArray, target: FloatArray, weights: FloatArray | None, *, rng: Seed
+    ) -> BoostingPredictor:
         """Learn from rows."""
-        from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-
-        kind = HistGradientBoostingClassifier if self.classes else HistGradientBoostingRegressor
+        trees = import_module("sklearn.ensemble")
+        kind = trees.HistGradientBoostingClassifier if self.classes else trees.HistGradientBoostingRegressor
         seen = np.unique(target)
         smallest = int(np.bincount(target.astype(int)).min()) if self.classes else len(target)
         model = kind(

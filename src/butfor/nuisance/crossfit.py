@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from butfor.core.errors import SeparatedPropensity
 from butfor.data.sample import Sample
 from butfor.native.logistic import fold_predict
 from butfor.nuisance.boosting import Boosting
@@ -16,6 +18,7 @@ from butfor.nuisance.calibration import calibrate
 from butfor.nuisance.folds import Folds
 from butfor.nuisance.learner import Foldwise, Learner
 from butfor.nuisance.linear import LinearModel, fold_moments, select_groups
+from butfor.nuisance.logistic import separation
 from butfor.nuisance.mix import Mix
 from butfor.nuisance.wrap import OutOfFold, as_learner
 
@@ -53,7 +56,7 @@ def cross_fit(model: Any, task: Task) -> tuple[FloatArray, str]:
     learner = as_learner(model, classes=task.classes)
     n = len(task.target)
     if isinstance(learner, OutOfFold):
-        return learner.values((n, task.classes) if task.classes else (n,)), repr(learner)
+        return learner.probabilities(n, task.classes) if task.classes else learner.values((n,)), repr(learner)
     if isinstance(learner, Mix):
         candidates = [cross_fit(candidate, task)[0] for candidate in learner.learners]
         mixed, shares = learner.combine(candidates, task.target, task.folds.codes, task.folds.count, task.weights)
@@ -97,11 +100,20 @@ def cross_fit_propensity(
     def compute() -> CrossFit:
         if task.matrix.shape[1] == 0 and not isinstance(model, OutOfFold):
             return _shares(task)
-        found, words = cross_fit(model, task)
+        try:
+            found, words = cross_fit(model, task)
+        except SeparatedPropensity as error:
+            raise separation(error.column, sample.covariates.columns) from None
         return CrossFit(frozen(found), words)
 
-    key = ("propensity", repr(model), folds.count, seed, arms)
+    key = ("propensity", *_identity(model, arms), folds.count, seed, arms)
     return remember(cache, key, (task.matrix, codes, folds.codes, sample.weights, _given(model)), compute)
+
+
+def _identity(model: Any, classes: int) -> tuple[Hashable, str]:
+    """What tells models apart: equal settings for ours, the very object with its settings for one from elsewhere."""
+    as_learner(model, classes=classes)
+    return model, repr(model)
 
 
 def _given(model: Any) -> NDArray[Any] | None:
@@ -128,7 +140,7 @@ def cross_fit_outcome_by_arm(
         found, words = _by_arm(model, task, codes, arms)
         return CrossFit(frozen(found), words)
 
-    key = ("outcome by arm", repr(model), folds.count, seed, arms)
+    key = ("outcome by arm", *_identity(model, 0), folds.count, seed, arms)
     return remember(cache, key, (task.matrix, task.target, codes, folds.codes, task.weights, _given(model)), compute)
 
 
@@ -168,12 +180,13 @@ def _mix_arm(
 
 def _linear_by_arm(learner: LinearModel, task: Task, codes: IntArray, arms: int) -> FloatArray:
     """All arms and folds from one pass over the rows."""
-    groups = task.folds.codes * np.int32(arms) + codes
-    parts = fold_moments(task.matrix, task.target, groups, task.folds.count * arms, task.weights)
+    groups, count = learner.groups(task.matrix, task.target, task.folds.codes, task.folds.count)
+    parts = fold_moments(task.matrix, task.target, groups * np.int32(arms) + codes, count * arms, task.weights)
     columns: list[FloatArray] = []
     for arm in range(arms):
-        own = select_groups(parts, [fold * arms + arm for fold in range(task.folds.count)])
-        columns.append(fold_predict(task.matrix, learner.cross_coefficients(own), task.folds.codes))
+        own = select_groups(parts, np.arange(count) * arms + arm)
+        models = learner.cross_coefficients(own, task.folds.count)
+        columns.append(fold_predict(task.matrix, models, task.folds.codes))
     return np.column_stack(columns)
 
 
@@ -201,6 +214,5 @@ def _cross_fit_mean(
         found, words = cross_fit(chosen, task)
         return CrossFit(frozen(found), words)
 
-    key = (what, repr(model), folds.count, seed)
+    key = (what, *_identity(model, 0), folds.count, seed)
     return remember(cache, key, (task.matrix, target, folds.codes, task.weights, _given(model)), compute)
-

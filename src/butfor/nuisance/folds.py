@@ -32,7 +32,10 @@ def assign_folds(keys: KeyArray, count: int, seed: int) -> IntArray:
 
     Raises:
         TooFewRows: when there are fewer than two distinct keys per fold.
+        InvalidSetting: for fewer than two folds or a negative seed.
     """
+    if seed < 0:
+        raise InvalidSetting(f"seed is {seed}; folds need a seed of 0 or more.", hint="rng=0")
     if count < 2:
         raise InvalidSetting(f"folds is {count}; cross-fitting needs at least 2.", hint="folds=5")
     mixed = _mix(keys ^ _mix(np.full(1, seed, dtype=np.uint64) + np.uint64(0x9E3779B97F4A7C15)))
@@ -56,7 +59,9 @@ def sample_folds(sample: Sample, count: int, seed: int, cache: NuisanceCache | N
         TooFewRows: when an arm has fewer than two rows outside of some fold.
     """
     keys = sample.row_key
-    folds = remember(cache, ("folds", count, seed), (keys,), lambda: Folds(frozen(assign_folds(keys, count, seed)), count))
+    folds = remember(
+        cache, ("folds", count, seed), (keys,), lambda: Folds(frozen(assign_folds(keys, count, seed)), count)
+    )
     treatment = sample.treatment
     if treatment.kind != "amount":
         table = np.bincount(folds.codes * treatment.arms + treatment.codes, minlength=count * treatment.arms)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,15 @@ class Predictor(Protocol):
 
 
 class Learner(ABC):
-    """A model before it is fitted: frozen settings with a telling `repr`."""
+    """A model before it is fitted: frozen, hashable settings with a telling `repr`.
+
+    Attributes:
+        for_numbers: whether it can predict an expected value.
+        for_classes: whether it can predict the probability of each arm.
+    """
+
+    for_numbers: ClassVar[bool] = True
+    for_classes: ClassVar[bool] = True
 
     @abstractmethod
     def fit(self, matrix: FloatArray, target: FloatArray, weights: FloatArray | None, *, rng: Seed) -> Predictor:

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import InvalidSetting, NumericalFailure, SeparatedPropensity
+from butfor.core.errors import InvalidSetting, SeparatedPropensity
 from butfor.core.rng import Seed
 from butfor.native.logistic import fold_predict, logistic_gradients, logistic_sums
 from butfor.nuisance.learner import Learner
+from butfor.nuisance.linear import INNER_PARTS, parts_of
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
 
 RIDGE_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 ITERATIONS = 60
+# Rows that tell enough of the columns' scale, and of the coefficients, to start from.
 ROWS_FOR_SCALE = 5000
+ROWS_FOR_START = 4096
+# Squared step, in standard deviations of the columns, after which Newton's error is below 1e-10.
 STEP_TOLERANCE = 1e-10
-# The next step would be smaller by the relative change of the Hessian, of the order of 1/√n.
-FOLD_STEP_TOLERANCE = 1e-7
+# Bound on what the next step of a model without its fold would move, in the same unit.
+FOLD_TOLERANCE = 5e-9
+# A model of all rows within this step can pass for the common start of the models without a fold.
+NEAR = 0.05
+LONGEST_STEP = 5.0
+# Where curvature has vanished and a linear index is beyond this, there is no maximum.
+SEPARATED = 15.0
 
 
 @dataclass(frozen=True)
@@ -49,20 +60,25 @@ class LogisticModel(Learner):
 
     penalty: float | None = 0.0
 
+    for_numbers: ClassVar[bool] = False
+
     def __post_init__(self) -> None:
         if self.penalty is not None and not 0.0 <= self.penalty < np.inf:
-            raise InvalidSetting(f"penalty is {self.penalty}; ridge needs 0 or more.", hint="penalty=0.01, or None to choose")
+            raise InvalidSetting(
+                f"penalty is {self.penalty}; ridge needs 0 or more.", hint="penalty=0.01, or None to choose"
+            )
 
-    def fit(self, matrix: FloatArray, target: FloatArray, weights: FloatArray | None, *, rng: Seed) -> LogisticPredictor:
+    def fit(
+        self, matrix: FloatArray, target: FloatArray, weights: FloatArray | None, *, rng: Seed
+    ) -> LogisticPredictor:
         """Learn from rows; `target` holds class codes."""
         codes = target.astype(np.int32)
         penalty = self.penalty
         if penalty is None:
-            folds = (np.arange(len(matrix)) % 5).astype(np.int32)
-            penalty = _best_penalty(matrix, codes, folds, 5, weights)[0]
-        scale = Scale.of(matrix)
-        found = _newton(scale.apply(matrix), codes, None, 1, weights, penalty)[0]
-        return LogisticPredictor(scale.restore(found))
+            parts = parts_of(matrix, target, INNER_PARTS)
+            penalty = _best_penalty(matrix, codes, parts, INNER_PARTS, weights)[0]
+        design = Design.of(matrix, weights, exact=penalty > 0)
+        return LogisticPredictor(design.original(_newton(design, codes, None, 1, weights, penalty)[0]))
 
     def cross_predict(
         self, matrix: FloatArray, target: FloatArray, folds: IntArray, fold_count: int, weights: FloatArray | None
@@ -71,38 +87,68 @@ class LogisticModel(Learner):
         codes = target.astype(np.int32)
         if self.penalty is None:
             return _best_penalty(matrix, codes, folds, fold_count, weights)[1]
-        return _cross_probabilities(matrix, codes, folds, fold_count, weights, self.penalty)
+        design = Design.of(matrix, weights, exact=self.penalty > 0)
+        return _cross_probabilities(design, codes, folds, fold_count, weights, self.penalty)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Centre and spread of the columns, only where they are far from 0 and 1 (then the copy is worth it)."""
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Columns in their own units, coefficients in standard deviations of the columns.
 
-    centre: FloatArray
-    spread: FloatArray
-    needed: bool
+    Newton's algebra (steps, penalties, tolerances) is done in standardised coordinates, where units of measurement
+    do not matter; only its few numbers are converted. The rows are copied only where a large mean would cost digits.
+
+    Attributes:
+        rows: what the kernels see.
+        to_rows: from standardised coefficients (q) to coefficients on `rows`, both with the intercept first.
+        to_original: from standardised coefficients to coefficients on the matrix as it was given.
+    """
+
+    rows: FloatArray
+    to_rows: FloatArray
+    to_original: FloatArray
 
     @classmethod
-    def of(cls, matrix: FloatArray) -> Scale:
-        if matrix.shape[1] == 0:
-            return cls(np.zeros(0), np.ones(0), needed=False)
-        # Only the conditioning of Newton's equations is at stake: some rows tell enough.
-        some = matrix[:: max(1, len(matrix) // ROWS_FOR_SCALE)]
-        centre, spread = some.mean(axis=0), some.std(axis=0)
+    def of(cls, matrix: FloatArray, weights: FloatArray | None, *, exact: bool) -> Design:
+        """Standardised by all rows with their weights (a penalty depends on it), or by some rows."""
+        q = matrix.shape[1] + 1
+        if q == 1:
+            return cls(matrix, np.eye(1), np.eye(1))
+        step = 1 if exact else max(1, len(matrix) // ROWS_FOR_SCALE)
+        some, w = matrix[::step], None if weights is None or not exact else weights
+        centre = np.average(some, axis=0, weights=w)
+        spread = np.sqrt(np.average((some - centre) ** 2, axis=0, weights=w))
         spread = np.where(spread > 1e-12 * np.maximum(np.abs(centre), 1e-300), spread, 1.0)
-        tame = bool(np.all(np.abs(centre) < 10 * spread) and spread.max() < 100 and spread.min() > 0.01)
-        return cls(centre, spread, needed=not tame)
+        back = np.diag(np.concatenate([[1.0], 1.0 / spread]))
+        back[0, 1:] = -centre / spread
+        if np.all(np.abs(centre) < 10 * spread):
+            return cls(matrix, back, back)
+        return cls((matrix - centre) / spread, np.eye(q), back)
 
-    def apply(self, matrix: FloatArray) -> FloatArray:
-        return (matrix - self.centre) / self.spread if self.needed else matrix
+    def on_rows(self, coefficients: FloatArray) -> FloatArray:
+        """Standardised coefficients (… × q) as coefficients on `rows`."""
+        return coefficients @ self.to_rows.T
 
-    def restore(self, coefficients: FloatArray) -> FloatArray:
-        """Coefficients (… × (p + 1)) on the original columns."""
-        if not self.needed:
-            return coefficients
-        slopes = coefficients[..., 1:] / self.spread
-        intercept = coefficients[..., 0] - slopes @ self.centre
-        return np.concatenate([intercept[..., None], slopes], axis=-1)
+    def original(self, coefficients: FloatArray) -> FloatArray:
+        """Standardised coefficients (… × q) as coefficients on the matrix as it was given."""
+        return coefficients @ self.to_original.T
+
+    def sums(
+        self, target: FloatArray, beta: FloatArray, weights: FloatArray | None, folds: IntArray | None, count: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Gradients and Hessians by fold at one set of standardised coefficients."""
+        gradient, hessian = logistic_sums(self.rows, target, self.on_rows(beta), weights, folds, count)
+        return gradient @ self.to_rows, self.to_rows.T @ hessian @ self.to_rows
+
+    def gradients(
+        self, target: FloatArray, betas: FloatArray, folds: IntArray, weights: FloatArray | None
+    ) -> FloatArray:
+        """Gradients of the models without their fold."""
+        return logistic_gradients(self.rows, target, self.on_rows(betas), folds, weights) @ self.to_rows
+
+    def some(self, step: int) -> Design:
+        """Every `step`-th row, in the same coordinates."""
+        return Design(np.ascontiguousarray(self.rows[::step]), self.to_rows, self.to_original)
 
 
 def probabilities(index: FloatArray) -> FloatArray:
@@ -117,24 +163,24 @@ def probabilities(index: FloatArray) -> FloatArray:
 
 
 def _cross_probabilities(
-    matrix: FloatArray, codes: IntArray, folds: IntArray, count: int, weights: FloatArray | None, penalty: float
+    design: Design, codes: IntArray, folds: IntArray, count: int, weights: FloatArray | None, penalty: float
 ) -> FloatArray:
-    scale = Scale.of(matrix)
-    rows = scale.apply(matrix)
-    models = _newton(rows, codes, folds, count, weights, penalty)
+    models = design.on_rows(_newton(design, codes, folds, count, weights, penalty))
     if models.shape[1] == 1:
-        one = fold_predict(rows, models[:, 0], folds, probability=True)
+        one = fold_predict(design.rows, models[:, 0], folds, probability=True)
         return np.column_stack([1.0 - one, one])
-    return probabilities(np.column_stack([fold_predict(rows, models[:, k], folds) for k in range(models.shape[1])]))
+    index = [fold_predict(design.rows, models[:, k], folds) for k in range(models.shape[1])]
+    return probabilities(np.column_stack(index))
 
 
 def _best_penalty(
     matrix: FloatArray, codes: IntArray, folds: IntArray, count: int, weights: FloatArray | None
 ) -> tuple[float, FloatArray]:
     """The penalty with the best out-of-fold log loss, and its predictions."""
+    design = Design.of(matrix, weights, exact=True)
     best: tuple[float, float, FloatArray] | None = None
     for penalty in RIDGE_GRID:
-        found = _cross_probabilities(matrix, codes, folds, count, weights, penalty)
+        found = _cross_probabilities(design, codes, folds, count, weights, penalty)
         loss = float(-np.average(np.log(np.maximum(found[np.arange(len(codes)), codes], 1e-300)), weights=weights))
         if best is None or loss < best[0]:
             best = (loss, penalty, found)
@@ -143,99 +189,125 @@ def _best_penalty(
 
 
 def _newton(
-    rows: FloatArray, codes: IntArray, folds: IntArray | None, count: int, weights: FloatArray | None, penalty: float
+    design: Design, codes: IntArray, folds: IntArray | None, count: int, weights: FloatArray | None, penalty: float
 ) -> FloatArray:
-    """Coefficients (models × (classes − 1) × (p + 1)); model k leaves fold k out."""
+    """Standardised coefficients (models × (classes − 1) × q); model k leaves fold k out."""
     classes = int(codes.max()) + 1
     if classes == 2:
         target = codes.astype(np.float64)
-        together = _newton_binary(rows, target, weights, penalty)
         if folds is None:
-            return together[None, None, :]
-        return _leave_folds_out(rows, target, (folds, count), weights, penalty, together)[:, None, :]
-    w = np.ones(len(rows)) if weights is None else weights
+            return _newton_binary(design, target, weights, penalty)[None, None, :]
+        return _leave_folds_out(design, target, (folds, count), weights, penalty)[:, None, :]
+    w = np.ones(len(codes)) if weights is None else weights
     kept = [w if folds is None else w * (folds != k) for k in range(count)]
-    return np.array([_newton_multinomial(rows, codes, classes, part, penalty) for part in kept])
+    return np.array([_newton_multinomial(design, codes, classes, part, penalty) for part in kept])
 
 
 def _newton_binary(
-    rows: FloatArray, target: FloatArray, weights: FloatArray | None, penalty: float, start: FloatArray | None = None
+    design: Design, target: FloatArray, weights: FloatArray | None, penalty: float, *, near: float = 0.0
 ) -> FloatArray:
-    """Maximum likelihood (or ridge) coefficients on all rows."""
-    p = rows.shape[1]
-    total = float(len(rows)) if weights is None else float(weights.sum())
-    beta = np.zeros(p + 1) if start is None else start
-    if start is None:
-        share = float(np.clip(np.average(target, weights=weights), 1e-6, 1 - 1e-6))
-        beta[0] = np.log(share / (1 - share))
-    ridge = penalty * np.r_[0.0, np.ones(p)]
-    for _ in range(ITERATIONS):
-        gradient, hessian = logistic_sums(rows, target, beta, weights)
-        step = _solve(hessian[0] / total + np.diag(ridge), gradient[0] / total - ridge * beta)
-        step *= min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))
-        beta = beta + step
+    """Coefficients on all rows: at the maximum, or as soon as a step is shorter than `near`."""
+    n, q = len(target), len(design.to_rows)
+    total = float(n) if weights is None else float(weights.sum())
+    share = float(np.clip(np.average(target, weights=weights), 1e-6, 1 - 1e-6))
+    beta = np.concatenate([[np.log(share / (1 - share))], np.zeros(q - 1)])
+    if n > 4 * ROWS_FOR_START:
+        step = n // ROWS_FOR_START
+        some = None if weights is None else np.ascontiguousarray(weights[::step])
+        beta = _rough(design.some(step), np.ascontiguousarray(target[::step]), some, penalty, beta)
+    ridge = penalty * np.r_[0.0, np.ones(q - 1)]
+    rank = q
+    for turn in range(ITERATIONS):
+        gradient, hessian = design.sums(target, beta, weights, None, 1)
+        move, found = _solve(hessian[0] / total + np.diag(ridge), gradient[0] / total - ridge * beta)
+        rank = found if turn == 0 else rank
+        move *= min(1.0, LONGEST_STEP / max(float(np.abs(move).max()), 1e-300))
+        beta = beta + move
+        size = float(np.abs(move).max())
         # Newton's error after a step is of the order of the step's square: no further pass only to confirm it.
-        if float(np.abs(step).max()) ** 2 < STEP_TOLERANCE:
+        if size**2 < STEP_TOLERANCE or size < near:
+            if found < rank:
+                _refuse_separation(design, beta[None, :])
             return beta
-    raise _separated(rows, beta)
+    raise _separated(beta[None, :])
+
+
+def _rough(
+    design: Design, target: FloatArray, weights: FloatArray | None, penalty: float, otherwise: FloatArray
+) -> FloatArray:
+    """The maximum on some rows, where they have one."""
+    try:
+        return _newton_binary(design, target, weights, penalty, near=NEAR)
+    except SeparatedPropensity:
+        return otherwise
 
 
 def _leave_folds_out(
-    rows: FloatArray,
-    target: FloatArray,
-    folding: tuple[IntArray, int],
-    weights: FloatArray | None,
-    penalty: float,
-    together: FloatArray,
+    design: Design, target: FloatArray, folding: tuple[IntArray, int], weights: FloatArray | None, penalty: float
 ) -> FloatArray:
     """Coefficients of each model without its fold, starting from those on all rows.
 
     One pass at the common start gives every fold's gradient and Hessian, hence each model's by subtraction. Later
     steps keep that Hessian and renew the gradient only; the models are so close to the start that each step gains
-    several digits.
+    several digits. A model for which it does not is fitted alone.
     """
     folds, count = folding
-    w = np.ones(len(rows)) if weights is None else weights
-    mass = np.bincount(folds, weights=w, minlength=count)
+    together = _newton_binary(design, target, weights, penalty, near=NEAR)
+    mass = np.bincount(folds, weights=weights, minlength=count).astype(float)
     total = mass.sum() - mass
-    ridge = penalty * np.r_[0.0, np.ones(rows.shape[1])]
-    gradients, hessians = logistic_sums(rows, target, together, weights, folds, count)
+    ridge = penalty * np.r_[0.0, np.ones(len(together) - 1)]
+    gradients, hessians = design.sums(target, together, weights, folds, count)
     curvature = (hessians.sum(axis=0) - hessians) / total[:, None, None] + np.diag(ridge)
     slope = (gradients.sum(axis=0) - gradients) / total[:, None] - ridge * together
     beta = np.tile(together, (count, 1))
+    before = 1.0
     for _ in range(ITERATIONS):
-        step = np.stack([_solve(h, g) for h, g in zip(curvature, slope, strict=True)])
-        beta = beta + step
-        size = float(np.abs(step).max())
-        if size < FOLD_STEP_TOLERANCE:
+        move = np.stack([_solve(h, g)[0] for h, g in zip(curvature, slope, strict=True)])
+        beta = beta + move
+        size = float(np.abs(move).max())
+        # Steps shrink by a factor that itself shrinks: what is left is at most about this step times that factor.
+        if size * size / before < FOLD_TOLERANCE:
             return beta
-        if size > 1.0:
+        if size > before / 2:
             break
-        slope = logistic_gradients(rows, target, beta, folds, weights) / total[:, None] - ridge * beta
-    parts = [_newton_binary(rows, target, w * (folds != k), penalty) for k in range(count)]
-    return np.stack(parts)
+        before = size
+        renewed = design.gradients(target, beta, folds, weights) / total[:, None] - ridge * beta
+        curvature = np.stack([_secant(curvature[k], move[k], slope[k] - renewed[k]) for k in range(count)])
+        slope = renewed
+    w = np.ones(len(target)) if weights is None else weights
+    return np.stack([_newton_binary(design, target, w * (folds != k), penalty) for k in range(count)])
 
 
-def _newton_multinomial(
-    rows: FloatArray, codes: IntArray, classes: int, w: FloatArray, penalty: float
-) -> FloatArray:
-    n, p = rows.shape
-    design = np.column_stack([np.ones(n), rows])
+def _secant(hessian: FloatArray, move: FloatArray, change: FloatArray) -> FloatArray:
+    """The Hessian corrected by what the last step taught (Broyden, Fletcher, Goldfarb, Shanno)."""
+    along = hessian @ move
+    length, told = float(move @ along), float(move @ change)
+    if length <= 0.0 or told <= 0.0:
+        return hessian
+    return hessian - np.outer(along, along) / length + np.outer(change, change) / told
+
+
+def _newton_multinomial(design: Design, codes: IntArray, classes: int, w: FloatArray, penalty: float) -> FloatArray:
+    x = np.column_stack([np.ones(len(codes)), design.rows]) @ design.to_rows
     indicator = np.eye(classes)[codes]
     share = np.maximum(w @ indicator / w.sum(), 1e-6)
-    beta = np.zeros((classes - 1, p + 1))
+    beta = np.zeros((classes - 1, x.shape[1]))
     beta[:, 0] = np.log(share[1:] / share[0])
-    ridge = np.tile(penalty * np.r_[0.0, np.ones(p)], classes - 1)
-    for _ in range(ITERATIONS):
-        chance = probabilities(design @ beta.T)
-        gradient = ((indicator - chance)[:, 1:] * w[:, None]).T @ design / w.sum()
-        hessian = multinomial_hessian(design, chance, w) / w.sum() + np.diag(ridge)
-        step = _solve(hessian, gradient.reshape(-1) - ridge * beta.reshape(-1)).reshape(beta.shape)
-        step *= min(1.0, 5.0 / max(float(np.abs(step).max()), 1e-300))
-        beta = beta + step
-        if float(np.abs(step).max()) ** 2 < STEP_TOLERANCE:
+    ridge = np.tile(penalty * np.r_[0.0, np.ones(x.shape[1] - 1)], classes - 1)
+    rank = 0
+    for turn in range(ITERATIONS):
+        chance = probabilities(x @ beta.T)
+        gradient = ((indicator - chance)[:, 1:] * w[:, None]).T @ x / w.sum()
+        hessian = multinomial_hessian(x, chance, w) / w.sum() + np.diag(ridge)
+        move, found = _solve(hessian, gradient.reshape(-1) - ridge * beta.reshape(-1))
+        rank = found if turn == 0 else rank
+        move *= min(1.0, LONGEST_STEP / max(float(np.abs(move).max()), 1e-300))
+        beta = beta + move.reshape(beta.shape)
+        if float(np.abs(move).max()) ** 2 < STEP_TOLERANCE:
+            if found < rank:
+                _refuse_separation(design, beta)
             return beta
-    raise _separated(rows, beta)
+    raise _separated(beta)
 
 
 def multinomial_hessian(design: FloatArray, chance: FloatArray, w: FloatArray) -> FloatArray:
@@ -251,23 +323,37 @@ def multinomial_hessian(design: FloatArray, chance: FloatArray, w: FloatArray) -
     return out
 
 
-def _solve(hessian: FloatArray, gradient: FloatArray) -> FloatArray:
-    """A Newton step; along directions without curvature (collinear columns) it does not move."""
+def _solve(hessian: FloatArray, gradient: FloatArray) -> tuple[FloatArray, int]:
+    """A Newton step and the rank; along directions without curvature (collinear columns) it does not move."""
     scale = np.sqrt(np.maximum(np.diag(hessian), 1e-300))
     values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
     kept = values > 1e-11 * max(float(values[-1]), 1e-300)
     inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)
-    return (vectors @ (inverse * (vectors.T @ (gradient / scale)))) / scale
+    return (vectors @ (inverse * (vectors.T @ (gradient / scale)))) / scale, int(kept.sum())
 
 
-def _separated(rows: FloatArray, beta: FloatArray) -> NumericalFailure:
-    spread = rows.std(axis=0) * np.abs(np.atleast_2d(beta)[:, 1:]).max(axis=0)
-    worst = int(spread.argmax()) + 1 if len(spread) else 0
-    return SeparatedPropensity(
-        f"The logit did not converge in {ITERATIONS} Newton steps; covariates that all but decide the treatment leave it "
-        f"without a maximum (column {worst} most of all).",
+def _refuse_separation(design: Design, beta: FloatArray) -> None:
+    """Curvature that was there and vanished: some rows are predicted with certainty."""
+    slopes = design.on_rows(beta)
+    if float(np.abs(design.rows @ slopes[:, 1:].T + slopes[:, 0]).max()) > SEPARATED:
+        raise _separated(beta)
+
+
+def _separated(beta: FloatArray) -> SeparatedPropensity:
+    strength = np.abs(beta[:, 1:]).max(axis=0)
+    return separation(int(strength.argmax()) if len(strength) else None, ())
+
+
+def separation(column: int | None, names: Sequence[str]) -> SeparatedPropensity:
+    """The error that says which column of the design matrix separates most, by name where names are known."""
+    known = None if column is None else repr(names[column]) if names else f"column {column} of the design matrix"
+    error = SeparatedPropensity(
+        f"Some covariates predict the treatment perfectly{'' if known is None else f', {known} most of all'}; "
+        "a logit needs rows of every arm wherever it looks.",
         hint="remove the covariate that decides the treatment, or use LogisticModel(penalty=0.01)",
     )
+    error.column = column
+    return error
 
 
 @dataclass(frozen=True, eq=False)
@@ -301,13 +387,18 @@ class LogitFit:
         return scores @ np.linalg.pinv(hessian, rcond=1e-12, hermitian=True)
 
 
-def fit_logit(matrix: FloatArray, codes: IntArray, classes: int, weights: FloatArray | None) -> LogitFit:
-    """Maximum likelihood (multinomial) logit on all rows."""
-    centre = matrix.mean(axis=0) if matrix.shape[1] else np.zeros(0)
-    spread = matrix.std(axis=0) if matrix.shape[1] else np.ones(0)
-    rows = np.ascontiguousarray((matrix - centre) / np.where(spread > 0, spread, 1.0))
-    beta = _newton(rows, codes, None, 1, weights, 0.0)[0]
+def fit_logit(
+    matrix: FloatArray, codes: IntArray, classes: int, weights: FloatArray | None, names: Sequence[str] = ()
+) -> LogitFit:
+    """Maximum likelihood (multinomial) logit on all rows; `names` are those of the columns, for error messages."""
+    design = Design.of(matrix, weights, exact=False)
+    try:
+        beta = _newton(design, codes, None, 1, weights, 0.0)[0]
+    except SeparatedPropensity as error:
+        raise separation(error.column, names) from None
     if len(beta) != classes - 1:
-        raise InvalidSetting(f"The logit saw {len(beta) + 1} of {classes} classes; it needs all.", hint="drop empty arms")
-    design = np.column_stack([np.ones(len(rows)), rows])
-    return LogitFit(design, codes, probabilities(design @ beta.T), weights)
+        raise InvalidSetting(
+            f"The logit saw {len(beta) + 1} of {classes} classes; it needs all.", hint="drop empty arms"
+        )
+    x = np.column_stack([np.ones(len(codes)), design.rows]) @ design.to_rows
+    return LogitFit(x, codes, probabilities(x @ beta.T), weights)

@@ -45,7 +45,12 @@ class Mix(Learner):
         )
 
     def combine(
-        self, candidates: list[FloatArray], target: FloatArray, folds: IntArray, fold_count: int, weights: FloatArray | None
+        self,
+        candidates: list[FloatArray],
+        target: FloatArray,
+        folds: IntArray,
+        fold_count: int,
+        weights: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
         """Mixed predictions, and the average weight of each candidate.
 
@@ -62,7 +67,6 @@ class Mix(Learner):
             shares.append(share)
             mixed[inside] = sum(s * c[inside] for s, c in zip(share, candidates, strict=True))
         return mixed, np.mean(shares, axis=0)
-
 
     @staticmethod
     def weigh(candidates: list[FloatArray], goal: FloatArray, weights: FloatArray | None) -> FloatArray:

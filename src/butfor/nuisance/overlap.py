@@ -80,22 +80,25 @@ def _summary(sample: Sample, propensity: FloatArray, weights: FloatArray) -> Tab
             low, middle, high = (float(q) for q in np.quantile(propensity[:, arm], [0.01, 0.5, 0.99]))
             count = int(inside.sum())
             thin = float(np.mean(propensity[:, arm] < 0.05))
-            rows.append((treatment.terms[k], str(treatment.levels[arm]), count, ess, ess / count, low, middle, high, thin))
+            rows.append(
+                (treatment.terms[k], str(treatment.levels[arm]), count, ess, ess / count, low, middle, high, thin)
+            )
     return Table(names, tuple(rows))
 
 
 def _diagnostics(sample: Sample, propensity: FloatArray, summary: Table) -> tuple[Diagnostic, ...]:
     found: list[Diagnostic] = []
     compared = sorted({code for pair in sample.treatment.contrasts for code in pair})
-    thin = float(np.mean(propensity[:, compared].min(axis=1) < 0.05))
+    lowest: FloatArray = np.min(propensity[:, compared], axis=1)
+    thin = float(np.mean(lowest < 0.05))
     if thin > 0.02:
         severity = Severity.DANGER if thin > 0.2 else Severity.CAUTION
         message = (
-            f"{thin:.0%} of the units had less than a 5 % chance of one of the arms: for them there is little to compare "
-            "with. ATO() or trim=0.05 asks about those who can be compared."
+            f"{thin:.0%} of the units had less than a 5 % chance of one of the arms: for them there is little to "
+            "compare with. ATO() or trim=0.05 asks about those who can be compared."
         )
         found.append(Diagnostic("weak-overlap", severity, message, thin))
-    for row in summary:
+    for row in summary.to_dicts():
         share = float(row["effective_share"] or 0.0)
         if share < 0.5:
             severity = Severity.DANGER if share < 0.1 else Severity.CAUTION

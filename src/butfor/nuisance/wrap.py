@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -38,15 +39,33 @@ class OutOfFold(Learner):
         )
 
     def values(self, shape: tuple[int, ...]) -> FloatArray:
-        """The predictions, checked."""
+        """The predictions, checked.
+
+        Raises:
+            InvalidSetting: when they are not finite numbers of this shape.
+        """
         array = np.asarray(self.predictions, dtype=float)
-        if len(shape) == 2 and shape[1] == 2 and array.ndim == 1:
-            array = np.column_stack([1.0 - array, array])
         if array.shape != shape or not np.isfinite(array).all():
             raise InvalidSetting(
-                f"OutOfFold predictions have shape {np.shape(self.predictions)}; this model needs finite values of "
-                f"shape {shape}.",
+                f"OutOfFold predictions have shape {array.shape}; this model needs finite values of shape {shape}.",
                 hint="one row of predictions per row used, one column per arm",
+            )
+        return array
+
+    def probabilities(self, n: int, classes: int) -> FloatArray:
+        """The predictions as probabilities of each arm; of two arms, the second one's may be given alone.
+
+        Raises:
+            InvalidSetting: when they are not n × classes probabilities that sum to one.
+        """
+        alone = classes == 2 and np.ndim(self.predictions) == 1
+        array = self.values((n,) if alone else (n, classes))
+        array = np.column_stack([1.0 - array, array]) if alone else array
+        if array.min() < 0.0 or not np.allclose(array.sum(axis=1), 1.0, rtol=0.0, atol=1e-6):
+            raise InvalidSetting(
+                f"OutOfFold predictions run from {array.min():g} to {array.max():g}; a treatment model needs "
+                "probabilities that sum to one over the arms.",
+                hint="OutOfFold(probability_of_the_second_arm), or one column per arm",
             )
         return array
 
@@ -77,9 +96,7 @@ class Wrapped(Learner):
 
     def fit(self, matrix: FloatArray, target: FloatArray, weights: FloatArray | None, *, rng: Seed) -> WrappedPredictor:
         """Learn from rows, with weights where the estimator takes them."""
-        from sklearn.base import clone
-
-        model = clone(self.estimator)
+        model = import_module("sklearn.base").clone(self.estimator)
         if "random_state" in model.get_params() and model.get_params()["random_state"] is None:
             model.set_params(random_state=seed_of(rng))
         takes_weights = "sample_weight" in inspect.signature(model.fit).parameters
@@ -96,15 +113,23 @@ class Wrapped(Learner):
 def as_learner(model: Any, *, classes: int) -> Learner:
     """A learner from what the user gave: ours, a scikit-learn estimator, or `OutOfFold`.
 
+    Args:
+        classes: how many arms to predict the probability of; 0 for a number.
+
     Raises:
-        InvalidSetting: for anything else, and for a regressor where probabilities are needed.
+        InvalidSetting: for anything else, and for a model that predicts the wrong kind of thing.
     """
     if isinstance(model, Learner):
-        return model
-    needed = "predict_proba" if classes else "predict"
-    if not all(callable(getattr(model, name, None)) for name in ("fit", "get_params", needed)):
+        fits = model.for_classes if classes else model.for_numbers
+    else:
+        methods = ("fit", "get_params", "predict_proba" if classes else "predict")
+        found = all(callable(getattr(model, name, None)) for name in methods)
+        # A classifier asked for a number would answer with a class, not with its probability.
+        fits = found and not isinstance(model, type) and bool(classes or not hasattr(model, "predict_proba"))
+    if not fits:
         raise InvalidSetting(
-            f"{model!r} is not a {'classifier' if classes else 'regressor'}; a nuisance model needs fit and {needed}.",
+            f"{model!r} cannot predict {'probabilities' if classes else 'numbers'}; this model needs "
+            f"{'a classifier with fit and predict_proba' if classes else 'a regressor with fit and predict'}.",
             hint="LogisticModel()" if classes else "LinearModel()",
         )
-    return Wrapped(model, classes)
+    return model if isinstance(model, Learner) else Wrapped(model, classes)
