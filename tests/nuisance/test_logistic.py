@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+from scipy.optimize import linprog
 
 from butfor.core.errors import InvalidSetting, SeparatedPropensity
 from butfor.nuisance.crossfit import cross_fit_propensity
 from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.logistic import LogisticModel, fit_logit
 from tests.nuisance.samples import expit, sample_of, world
+
+FloatArray = NDArray[np.float64]
 
 SAMPLE = world(600)
 X, CODES = SAMPLE.covariates.matrix, SAMPLE.treatment.codes
@@ -154,3 +158,27 @@ def test_influence_is_that_of_the_coefficients() -> None:
 def test_a_negative_penalty_is_refused() -> None:
     with pytest.raises(InvalidSetting, match="penalty"):
         LogisticModel(penalty=-0.1)
+
+
+def separated(matrix: FloatArray, codes: FloatArray) -> bool:
+    """Does a linear index exist that is never wrong and somewhere right? A linear programme (Konis 2007)."""
+    rows = np.column_stack([np.ones(len(matrix)), matrix]) * (2 * codes - 1)[:, None]
+    best = linprog(-rows.sum(axis=0), A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=[(-1, 1)] * rows.shape[1])
+    return bool(-best.fun > 1e-7)
+
+
+def test_separation_without_a_fold_is_found_exactly_where_there_is_any() -> None:
+    found = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        matrix = rng.normal(size=(80, 3))
+        matrix[:, 2] = matrix[:, 2] > 1.5
+        codes = (rng.random(80) < expit(2.0 * matrix[:, 0] - 1.0)).astype(float)
+        folds = (rng.permutation(80) % 4).astype(np.int32)
+        if any(separated(matrix[folds != k], codes[folds != k]) for k in range(4)):
+            found += 1
+            with pytest.raises(SeparatedPropensity):
+                LogisticModel().cross_predict(matrix, codes, folds, 4, None)
+        else:
+            assert np.isfinite(LogisticModel().cross_predict(matrix, codes, folds, 4, None)).all()
+    assert 5 < found < 35
