@@ -116,6 +116,9 @@ def _fine(record: StudyRecord, fit: Fit) -> tuple[str, ...]:
             f"The question asks for the {record.question.estimand.label}; this estimator answers the "
             f"{result.estimand.label}."
         )
+    others = len(result.labels) - 1
+    if others:
+        lines.append(f"{count(others, 'more effect')} by arm or subgroup: see the estimates.")
     if record.question.population:
         lines.append(f"Population: {record.question.population}")
     if record.estimates is not None:
@@ -210,7 +213,9 @@ def notices(record: StudyRecord) -> tuple[Mark, ...]:
     if record.framing.kind is not Kind.CAUSAL:
         why = " ".join(record.framing.reasons)
         word = "This is a predictive question" if record.framing.kind is Kind.PREDICTIVE else "Is the question causal?"
-        found.append(Mark("", "unsure", f"{word}.", f"{why} {record.framing.advice}".strip()))
+        found.append(
+            Mark("", "unsure", word if word.endswith("?") else f"{word}.", f"{why} {record.framing.advice}".strip())
+        )
     if record.sensitivity is None and record.estimates is not None:
         found.append(
             Mark(
@@ -275,8 +280,9 @@ def _break_even(record: StudyRecord, low: float, high: float, decimals: int | No
         return []
     even = record.decision.break_even_effect
     where = "inside the interval, so the decision is open" if low <= even <= high else "outside the interval"
+    side = "above" if record.decision.value_per_unit > 0 else "below"
     effect = number(even, None if decimals is None else decimals + 1)
-    return [("The price", f"Treatment pays where the effect exceeds {effect}, which is {where}.")]
+    return [("The price", f"Treatment pays where the effect is {side} {effect}, which is {where}.")]
 
 
 def _disagreement(rows: Sequence[Mapping[str, object]]) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from butfor.core.errors import UnwritablePath
 from butfor.core.provenance import versions
-from butfor.decide.decision import HEADLINES
+from butfor.decide.decision import HEADLINES, Decision
 from butfor.refute.refutation import Refutation
 from butfor.report.answer import GLYPHS, answer, notices, verdicts, what_would_change
 from butfor.report.graph_drawing import draw_graph
@@ -57,6 +57,7 @@ CONTENTS = (
 )
 # Opens what is folded away before printing, in browsers whose print styles cannot.
 SCRIPT = 'addEventListener("beforeprint",()=>{for(const d of document.querySelectorAll("details"))d.open=true})'
+NEXT_TO_NOTHING = 1e-3
 TONES = {"note": "info", "caution": "unsure", "danger": "bad"}
 
 Fact = tuple[str, str, str]
@@ -249,9 +250,7 @@ def _decision_facts(record: StudyRecord) -> tuple[Fact, ...]:
     prices = f"at {given(d.value_per_unit)} per unit of outcome and a cost of {given(d.cost_per_treated)} per treatment"
     effect_decimals = check_precision(record)
     total = d.total_value_of_information
-    worth = (
-        f"; {number(total, decimals)} for all {d.units:,} units" if total is not None and d.units is not None else ""
-    )
+    worth = f"; {_worth(total, d)} for all {d.units:,} units" if total is not None and d.units is not None else ""
     return (
         (
             "Net value per treated unit",
@@ -260,5 +259,10 @@ def _decision_facts(record: StudyRecord) -> tuple[Fact, ...]:
         ),
         ("Probability that it pays", probability(d.probability_positive), "taking the estimate at face value"),
         ("Break-even effect", number(d.break_even_effect, effect_decimals), prices),
-        ("Value of perfect information", number(d.value_of_perfect_information, decimals), f"per unit, at most{worth}"),
+        ("Value of perfect information", _worth(d.value_of_perfect_information, d), f"per unit, at most{worth}"),
     )
+
+
+def _worth(value: float, decision: Decision) -> str:
+    """A value of information, which is next to nothing where the decision is clear."""
+    return "almost nothing" if value < NEXT_TO_NOTHING * abs(decision.net_value) else number(value)

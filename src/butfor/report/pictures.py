@@ -53,7 +53,8 @@ def pictures(record: StudyRecord) -> dict[str, Plate]:
         "balance": "Standardised differences of each covariate between the arms, before and after weighting. Inside "
         "the dashed lines (0.1 standard deviations) they are usually too small to matter.",
         "refutations": "What each check found. Dashed line: the estimate that was checked; solid line: no effect. A "
-        "placebo should land on no effect, every other check on the estimate.",
+        "placebo should land on no effect, the others on the estimate; a simulated confounder shows how far a hidden "
+        "one would move it.",
     }
     return {name: plate(name, figure, captions.get(name, "")) for name, figure in figures.items() if figure is not None}
 
