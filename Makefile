@@ -12,7 +12,7 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.installed: $(BIN)/python $(SOURCES)
-	$(BIN)/python -m pip install --quiet .
+	$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.developing: $(BIN)/python $(SOURCES)
@@ -27,13 +27,14 @@ demo: $(VENV)/.installed
 test: $(VENV)/.developing
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
 
-## Style, types, layers, budgets
+## Style, types, layers, budgets, references of the docs
 check: $(VENV)/.developing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/budgets.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b dummy docs docs/_build/check
 
 format: $(VENV)/.developing
 	$(BIN)/ruff check --fix .
@@ -45,7 +46,7 @@ simulations: $(VENV)/.developing
 
 .venv-bench/.installed: $(SOURCES)
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet dowhy doubleml econml statsmodels .
+	.venv-bench/bin/python -m pip install --quiet dowhy doubleml econml statsmodels --editable .
 	@touch $@
 
 ## This project beside its peers in one run; writes docs/benchmarks.md
