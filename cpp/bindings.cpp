@@ -9,6 +9,7 @@
 
 #include "logistic.hpp"
 #include "moments.hpp"
+#include "projection.hpp"
 
 namespace nb = nanobind;
 
@@ -97,4 +98,16 @@ NB_MODULE(_kernels, m) {
         }
         return array(std::move(out), {n});
     }, nb::arg("rows"), nb::arg("coefficients"), nb::arg("folds").none(), nb::arg("probability"), nb::arg("threads"));
+
+    m.def("project", [](Matrix rows, Vector mean, Matrix root, Matrix columns, Vector centre, Matrix slopes, int threads) {
+        const std::size_t n = rows.shape(0), p = rows.shape(1), d = columns.shape(1);
+        std::vector<double> residual(n * d), leverage(n);
+        {
+            nb::gil_scoped_release released;
+            butfor::project(rows.data(), n, p, mean.data(), root.data(), root.shape(1), columns.data(), d,
+                            centre.data(), slopes.data(), residual.data(), leverage.data(), threads);
+        }
+        return nb::make_tuple(array(std::move(residual), {n, d}), array(std::move(leverage), {n}));
+    }, nb::arg("rows"), nb::arg("mean"), nb::arg("root"), nb::arg("columns"), nb::arg("centre"), nb::arg("slopes"),
+       nb::arg("threads"));
 }

@@ -186,8 +186,7 @@ def _covariates(rows: Rows, names: Sequence[str]) -> tuple[Covariates, list[Diag
 def _coded(column: Column) -> Mapping[str, FloatArray | NDArray[np.bool_]]:
     """The columns of the design matrix that stand for one covariate; none when it has one value."""
     if isinstance(column, Numbers):
-        low, high = column.span
-        return {} if low == high else {column.name: column.values}
+        return {} if column.constant else {column.name: column.values}
     if not isinstance(column, Categories):
         return {column.name: _numbers(column, "covariate")}
     codes, levels = column.distinct()

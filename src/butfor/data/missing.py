@@ -55,7 +55,7 @@ def complete_rows(rows: Rows, columns: Iterable[str], policy: MissingPolicy = "e
 
 
 def _refuse_infinite(column: Numbers) -> None:
-    if all(np.isfinite(column.span)) or len(column.values) == 0:
+    if column.finite:
         return
     infinite = np.flatnonzero(np.isinf(column.values))
     if len(infinite):

@@ -17,6 +17,9 @@ from butfor.data.sample import BoolArray, FloatArray, IntArray, Loss
 from butfor.question.question import Level
 
 
+FIRST_ROWS = 64
+
+
 @dataclass(frozen=True, eq=False)
 class Numbers:
     """Numbers or booleans as float64; NaN where missing.
@@ -41,9 +44,20 @@ class Numbers:
             return np.nan, np.nan
         return float(self.values.min()), float(self.values.max())
 
+    @cached_property
+    def finite(self) -> bool:
+        """No value is missing or infinite. A finite sum tells so in one pass."""
+        return bool(np.isfinite(np.add.reduce(self.values)) or np.isfinite(self.values).all())
+
+    @cached_property
+    def constant(self) -> bool:
+        """All values are the same; most columns show in their first rows that they are not."""
+        start = self.values[:FIRST_ROWS]
+        return len(start) > 0 and bool(np.all(start == start[0])) and bool(np.all(self.values == start[0]))
+
     def missing(self) -> BoolArray:
         """Which values are missing."""
-        return np.isnan(self.values) if np.isnan(self.span[0]) else np.zeros(len(self.values), dtype=np.bool_)
+        return np.zeros(len(self.values), dtype=np.bool_) if self.finite else np.isnan(self.values)
 
     def take(self, rows: RowArray) -> Numbers:
         """The column in these rows."""

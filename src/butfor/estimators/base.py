@@ -44,6 +44,7 @@ class Fit:
         scores: doubly robust scores Γ (rows × arms): E[Γ_a | X] = E[Y(a) | X].
         residual: Y − E[Y | T, X] of each overall effect (rows × terms).
         representer: α of a regression, see `riesz`.
+        nuisance_summary: the nuisance models in words.
     """
 
     estimator: Estimator
@@ -56,6 +57,7 @@ class Fit:
     scores: FloatArray | None = None
     residual: FloatArray | None = None
     representer: FloatArray | None = None
+    nuisance_summary: tuple[str, ...] = ()
 
     @cached_property
     def _balancing(self) -> tuple[FloatArray, FloatArray] | None:

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from butfor.core.errors import Collinear, TooFewRows
 from butfor.native.moments import comoments
+from butfor.native.projection import project
 
 FloatArray = NDArray[np.float64]
 
 RANK_TOLERANCE = 1e-11
-ROWS_PER_BLOCK = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,28 +51,28 @@ class Controls:
     def rank(self) -> int:
         return self.root.shape[1] + 1
 
-    def residual(self, columns: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Columns (n × d) freed of intercept and controls, and the slopes on the controls (p × d)."""
-        total = len(columns) if self.weights is None else self.weights.sum()
+    def project(self, columns: FloatArray) -> Projection:
+        """Columns (n × d) freed of intercept and controls, their slopes on the controls, and the leverages."""
         weighted = columns if self.weights is None else columns * self.weights[:, None]
-        centre = weighted.sum(axis=0) / total
-        centred = columns - centre
-        weighted = centred if self.weights is None else centred * self.weights[:, None]
-        cross = self.matrix.T @ weighted - np.outer(self.mean, weighted.sum(axis=0))
-        slopes = self.root @ (self.root.T @ cross)
-        return centred - (self.matrix @ slopes - self.mean @ slopes), slopes
+        total = float(len(columns)) if self.weights is None else float(self.weights.sum())
+        sums = weighted.sum(axis=0)
+        centre = sums / total
+        # Both the columns and the controls are centred before they are multiplied: a large mean costs no digits.
+        centred = weighted - (centre if self.weights is None else np.outer(self.weights, centre))
+        cross = self.matrix.T @ centred - np.outer(self.mean, centred.sum(axis=0))
+        along = self.root.T @ cross
+        residual, leverage = project(self.matrix, self.mean, self.root, columns, centre, along)
+        leverage += 1.0 / total
+        return Projection(residual, self.root @ along, leverage)
 
-    def leverage(self) -> FloatArray:
-        """1/Σw + x̃_i'(X̃'W X̃)⁻¹x̃_i of each row, before its weight."""
-        n = len(self.matrix)
-        total = float(n) if self.weights is None else float(self.weights.sum())
-        out = np.empty(n)
-        shift = self.mean @ self.root
-        for start in range(0, n, ROWS_PER_BLOCK):
-            block = self.matrix[start : start + ROWS_PER_BLOCK] @ self.root
-            block -= shift
-            out[start : start + ROWS_PER_BLOCK] = np.einsum("ij,ij->i", block, block)
-        return out + 1.0 / total
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """What controls leave of some columns: residuals (n × d), slopes (p × d), leverages 1/Σw + x̃_i'(X̃'W X̃)⁻¹x̃_i (n)."""
+
+    residual: FloatArray
+    slopes: FloatArray
+    leverage: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ class LeastSquares:
     residual: FloatArray
     bread: FloatArray
     controls: Controls
-    control_slopes: FloatArray
+    control_leverage: FloatArray
 
     @property
     def parameters(self) -> int:
@@ -105,7 +105,7 @@ class LeastSquares:
     def leverage(self) -> FloatArray:
         """h_i (n)."""
         own = np.einsum("ij,ij->i", self.focus_residual @ self.bread, self.focus_residual)
-        h = self.controls.leverage() + own
+        h = self.control_leverage + own
         return h if self.controls.weights is None else h * self.controls.weights
 
 
@@ -119,8 +119,8 @@ def least_squares(
         TooFewRows: when there are no more rows than coefficients.
     """
     prepared = Controls.of(controls, weights)
-    columns, slopes = prepared.residual(np.column_stack([focus, outcome]))
-    focus_residual, outcome_residual = np.ascontiguousarray(columns[:, :-1]), columns[:, -1]
+    freed = prepared.project(np.column_stack([focus, outcome]))
+    focus_residual, outcome_residual = np.ascontiguousarray(freed.residual[:, :-1]), freed.residual[:, -1]
     weighted = focus_residual if weights is None else focus_residual * weights[:, None]
     gram = weighted.T @ focus_residual
     _check_focus(focus, gram, weights, prepared.rank)
@@ -132,7 +132,7 @@ def least_squares(
         outcome_residual - focus_residual @ coefficients,
         bread,
         prepared,
-        slopes[:, -1] - slopes[:, :-1] @ coefficients,
+        freed.leverage,
     )
 
 

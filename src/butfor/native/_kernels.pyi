@@ -27,3 +27,12 @@ def logistic_gradients(
 def fold_predict(
     rows: FloatArray, coefficients: FloatArray, folds: IntArray | None, probability: bool, threads: int
 ) -> FloatArray: ...
+def project(
+    rows: FloatArray,
+    mean: FloatArray,
+    root: FloatArray,
+    columns: FloatArray,
+    centre: FloatArray,
+    slopes: FloatArray,
+    threads: int,
+) -> tuple[FloatArray, FloatArray]: ...

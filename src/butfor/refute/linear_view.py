@@ -65,9 +65,9 @@ class LinearView:
         focus, others = _first_effect(sample)
         matrix = np.ascontiguousarray(np.hstack([covariates.matrix, others]))
         controls = Controls.of(matrix, sample.weights)
-        residual, slopes = controls.residual(np.column_stack([focus, sample.outcome]))
+        freed = controls.project(np.column_stack([focus, sample.outcome]))
         weights = np.ones(sample.n) if sample.weights is None else sample.weights
-        d, y = residual[:, 0], residual[:, 1]
+        d, y = freed.residual[:, 0], freed.residual[:, 1]
         variation = float(weights @ d**2)
         if variation <= 1e-10 * float(weights @ (focus - np.average(focus, weights=weights)) ** 2):
             raise Collinear(
@@ -85,7 +85,7 @@ class LinearView:
             slope=slope,
             std_error=float(np.sqrt(unexplained / df / variation)),
             df=df,
-            strengths=_strengths(covariates.source, controls, slopes, slope, (variation, unexplained)),
+            strengths=_strengths(covariates.source, controls, freed.slopes, slope, (variation, unexplained)),
         )
 
     def ranked(self) -> list[str]:

@@ -140,7 +140,7 @@ class SimulatedConfounder(Refuter):
 def draw_confounder(view: LinearView, strength: Strength, sign: float, rng: np.random.Generator) -> FloatArray:
     """U (rows) with exactly these partial R² in this sample; `sign` is that of the bias when U is left out."""
     weights = np.ones(len(view.outcome)) if view.weights is None else view.weights
-    noise = view.controls.residual(rng.standard_normal((len(view.outcome), 1)))[0][:, 0]
+    noise = view.controls.project(rng.standard_normal((len(view.outcome), 1))).residual[:, 0]
     parts = [column / np.sqrt(weights @ column**2 / weights.sum()) for column in (view.treatment, view.outcome)]
     for part in parts:
         noise = noise - part * (weights @ (noise * part) / weights.sum())

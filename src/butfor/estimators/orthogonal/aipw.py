@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -100,7 +100,9 @@ class AIPW(Estimator):
             sample, self.propensity_model or default_propensity_model(), folds, seed, cache
         )
         floored, diagnostics = lift(propensity.values, self.floor)
-        return _solve(self, sample, question, strategy, (outcome.values, floored), seed).with_diagnostics(*diagnostics)
+        fit = _solve(self, sample, question, strategy, (outcome.values, floored), seed)
+        words = (f"outcome given treatment and covariates: {outcome.words}", f"treatment given covariates: {propensity.words}")
+        return replace(fit.with_diagnostics(*diagnostics), nuisance_summary=words)
 
 
 def lift(propensity: FloatArray, floor: float) -> tuple[FloatArray, tuple[Diagnostic, ...]]:
@@ -120,10 +122,10 @@ def lift(propensity: FloatArray, floor: float) -> tuple[FloatArray, tuple[Diagno
 
 def doubly_robust_scores(sample: Sample, outcomes: FloatArray, propensity: FloatArray) -> FloatArray:
     """Γ (rows × arms): Γ_a = μ_a(X) + 1{T = a}(Y − μ_a(X)) / e_a(X)."""
-    rows = np.arange(sample.n)
-    codes = sample.treatment.codes
+    own = np.arange(sample.n) * outcomes.shape[1] + sample.treatment.codes
     scores = outcomes.copy()
-    scores[rows, codes] += (sample.outcome - outcomes[rows, codes]) / propensity[rows, codes]
+    flat = scores.reshape(-1)
+    flat[own] += (sample.outcome - outcomes.reshape(-1)[own]) / propensity.reshape(-1)[own]
     return scores
 
 

@@ -88,19 +88,18 @@ class PartiallyLinear(Estimator):
         self.check(sample)
         seed = rng if isinstance(rng, int) else seed_of(rng)
         folds = sample_folds(sample, self.folds, seed, cache)
-        outcome_mean = cross_fit_outcome_mean(
-            sample, self.outcome_model or default_outcome_model(), folds, seed, cache
-        ).values
+        outcome = cross_fit_outcome_mean(sample, self.outcome_model or default_outcome_model(), folds, seed, cache)
         columns, combine = treatment_columns(sample.treatment)
         propensity = None
         if sample.treatment.kind == "amount":
             model = self.treatment_model or default_outcome_model()
-            expected = cross_fit_treatment_mean(sample, model, folds, seed, cache).values[:, None]
+            treatment = cross_fit_treatment_mean(sample, model, folds, seed, cache)
+            expected = treatment.values[:, None]
         else:
             model = self.treatment_model or default_propensity_model()
-            propensity = cross_fit_propensity(sample, model, folds, seed, cache).values
-            expected = propensity[:, 1:]
-        parts = _partial(sample, sample.outcome - outcome_mean, columns - expected, combine)
+            treatment = cross_fit_propensity(sample, model, folds, seed, cache)
+            propensity, expected = treatment.values, treatment.values[:, 1:]
+        parts = _partial(sample, sample.outcome - outcome.values, columns - expected, combine)
         chance_alone = not strategy.adjust_for
         estimate = Estimate(
             labels=parts.labels,
@@ -118,6 +117,10 @@ class PartiallyLinear(Estimator):
             propensity=propensity,
             representer=parts.riesz,
             residual=parts.residual,
+            nuisance_summary=(
+                f"outcome given covariates: {outcome.words}",
+                f"treatment given covariates: {treatment.words}",
+            ),
         )
 
 
