@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import butfor as bf
 from tests.simulation.coverage import Case
-from tests.simulation.worlds import ARMS, CONFOUNDED, CURVED, DOSE, RANDOMISED, VILLAGES, World
+from tests.simulation.worlds import ARMS, CONFOUNDED, CURVED, DOSE, GROUPS, RANDOMISED, VILLAGES, WEIGHTED, World
 
 LINEAR_AIPW = bf.AIPW(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
 LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
@@ -39,11 +39,14 @@ FAST = (
     Case(LINEAR_PLR, CONFOUNDED, bf.ATO(), CONFOUNDED.truth["ATO"]),
     Case(DOSE_PLR, DOSE, bf.ATE(), 1.5),
     *(Case(e, ARMS, bf.ATE(), 2.0, term=1) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW)),
+    *(Case(e, ARMS, bf.ATE(), 1.0, bands=(1.0, 2.0), draws=1000) for e in (bf.IPW(), LINEAR_AIPW)),
+    *(Case(e, GROUPS, bf.ATE(), 2.0, term=2, settings=(("modifiers", ("sex",)),)) for e in (bf.OLS(), bf.Lin(), bf.IPW(), LINEAR_AIPW)),
+    *(Case(e, WEIGHTED, bf.ATE(), 1.0, settings=(("weights", "w"),)) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW)),
     *(_case(e, w, bf.ATE(), inference=VILLAGE, n=800) for e, w in ((DIM, BARE_VILLAGES), (bf.OLS(), VILLAGES))),
     *(_case(e, VILLAGES, bf.ATE(), inference=VILLAGE, n=800) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW, LINEAR_PLR)),
 )
 
 SLOW = (
-    _case(bf.AIPW(), CURVED, bf.ATE(), n=1000, draws=300),
-    _case(bf.AIPW(), CONFOUNDED, bf.ATE(), n=1000, draws=300),
+    _case(bf.AIPW(), CURVED, bf.ATE(), n=1000, draws=400),
+    _case(bf.AIPW(), CONFOUNDED, bf.ATE(), n=1000, draws=400),
 )

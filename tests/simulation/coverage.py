@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +21,23 @@ class Case:
     world: World
     estimand: bf.Estimand
     truth: float
-    inference: tuple[tuple[str, str], ...] = ()
+    inference: tuple[tuple[str, Any], ...] = ()
     n: int = 600
-    draws: int = 1000
+    draws: int = 4000
     term: int = 0
+    settings: tuple[tuple[str, Any], ...] = ()
+    bands: tuple[float, ...] = ()
+
+    @property
+    def how(self) -> str:
+        """The kind of interval in words."""
+        words = [value if isinstance(value, str) else " and ".join(value) for _, value in self.inference]
+        words += [f"{key}: {value if isinstance(value, str) else ', '.join(value)}" for key, value in self.settings]
+        return ", ".join([*words, *(["simultaneous bands"] if self.bands else [])]) or "default"
 
     @property
     def name(self) -> str:
-        how = ", ".join(value for _, value in self.inference) or "default"
-        return f"{self.estimator.title} · {self.world.name} · {self.estimand.label} · {how}"
+        return f"{self.estimator.title} · {self.world.name} · {self.estimand.label} · {self.how}"
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Outcome:
             self.case.estimator.title,
             self.case.world.name,
             self.case.estimand.label,
-            ", ".join(value for _, value in self.case.inference) or "default",
+            self.case.how,
             str(self.case.n),
             str(self.case.draws),
             f"{self.bias:+.4f}",
@@ -86,14 +94,18 @@ def simulate(case: Case, seed: int = 20_26) -> Outcome:
             outcome="outcome",
             covariates=case.world.covariates,
             estimand=case.estimand,
-            cluster=inference.pop("cluster", None),
             rng=0,
+            **dict(case.settings),
         )
-        estimate = fit.estimate().with_inference(**inference) if inference else fit.estimate()
-        low, high = estimate.interval()[case.term]
+        estimate = fit.estimate().with_inference(**_codes(inference, frame)) if inference else fit.estimate()
         values.append(float(estimate.value[case.term]))
         errors.append(float(estimate.std_error[case.term]))
-        held.append(low <= case.truth <= high)
+        if case.bands:
+            limits, truth = estimate.bands(), np.array(case.bands)
+            held.append(bool(np.all((limits[:, 0] <= truth) & (truth <= limits[:, 1]))))
+        else:
+            low, high = estimate.interval()[case.term]
+            held.append(bool(low <= case.truth <= high))
     return Outcome(
         case,
         float(np.mean(values)) - case.truth,
@@ -103,9 +115,14 @@ def simulate(case: Case, seed: int = 20_26) -> Outcome:
     )
 
 
+def _codes(inference: dict[str, Any], frame: dict[str, Any]) -> dict[str, Any]:
+    """Cluster columns in place of their names."""
+    if isinstance(inference.get("cluster"), str):
+        return inference | {"cluster": frame[inference["cluster"]]}
+    return inference
+
+
 def table(outcomes: Sequence[Outcome]) -> str:
     """A Markdown table."""
     return "\n".join([HEADER, *(outcome.row() for outcome in outcomes)])
 
-
-Selection = Callable[[Case], bool]

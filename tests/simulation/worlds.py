@@ -89,6 +89,25 @@ def _villages(rng: Generator, n: int) -> Frame:
     return {"treatment": t, "outcome": y, "x1": x, "village": village}
 
 
+def _groups(rng: Generator, n: int) -> Frame:
+    """The effect is 1 for f and 2 for m."""
+    x, sex = rng.normal(size=n), rng.choice(["f", "m"], n)
+    t = (rng.random(n) < _logistic(0.6 * x)).astype(int)
+    y = x + t * np.where(sex == "m", 2.0, 1.0) + rng.normal(size=n)
+    return {"treatment": t, "outcome": y, "x1": x, "sex": sex}
+
+
+def _weighted(rng: Generator, n: int) -> Frame:
+    """Rows with x above zero are drawn four times too rarely, and weighted for it: the population's ATE is 1."""
+    x = rng.normal(size=8 * n)
+    x = x[rng.random(8 * n) < np.where(x > 0, 0.2, 0.8)][:n]
+    t = (rng.random(len(x)) < _logistic(0.6 * x)).astype(int)
+    y = x + t * (1.0 + x) + rng.normal(size=len(x))
+    return {"treatment": t, "outcome": y, "x1": x, "w": np.where(x > 0, 4.0, 1.0)}
+
+
+GROUPS = World("two groups", _groups, {"f": 1.0, "m": 2.0}, ("x1",))
+WEIGHTED = World("unequal sampling", _weighted, {"ATE": 1.0}, ("x1",))
 RANDOMISED = World("randomised", _randomised, dict.fromkeys(("ATE", "ATT", "ATC", "ATO"), 1.0), ("x1",))
 CONFOUNDED = World("confounded", _confounded, _confounded_truth(), ("x1", "x2"))
 CURVED = World("curved", _curved, {"ATE": 1.5}, ("x1", "x2"))
