@@ -34,7 +34,8 @@ void project(const double* rows, std::size_t n, std::size_t p, const double* mea
             for (std::size_t r = 0; r < rank; ++r) {
                 std::fill(direction.begin(), direction.begin() + m, 0.0);
                 for (std::size_t a = 0; a < p; ++a)
-                    add_scaled(direction.data(), &tile[a * kBlock], root[a * rank + r], m);
+                    if (root[a * rank + r] != 0.0)
+                        add_scaled(direction.data(), &tile[a * kBlock], root[a * rank + r], m);
                 multiply(square.data(), direction.data(), direction.data(), m);
                 add_scaled(out, square.data(), 1.0, m);
                 for (std::size_t k = 0; k < d; ++k)

@@ -16,7 +16,6 @@ from butfor.data.content import RowArray
 from butfor.data.sample import BoolArray, FloatArray, IntArray, Loss
 from butfor.question.question import Level
 
-
 FIRST_ROWS = 64
 
 
@@ -47,7 +46,9 @@ class Numbers:
     @cached_property
     def finite(self) -> bool:
         """No value is missing or infinite. A finite sum tells so in one pass."""
-        return bool(np.isfinite(np.add.reduce(self.values)) or np.isfinite(self.values).all())
+        with np.errstate(invalid="ignore", over="ignore"):
+            total = np.add.reduce(self.values)
+        return bool(np.isfinite(total) or np.isfinite(self.values).all())
 
     @cached_property
     def constant(self) -> bool:

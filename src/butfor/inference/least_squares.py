@@ -44,7 +44,11 @@ class Controls:
         correlation = np.where(np.outer(moving, moving), gram / np.outer(scale, scale), 0.0)
         values, vectors = np.linalg.eigh(correlation)
         kept = values > RANK_TOLERANCE * max(len(scale), 1)
-        root = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
+        if kept.all() and len(kept):
+            # A triangular root, half of it zeros: half of the work for every row.
+            root = np.linalg.inv(np.linalg.cholesky(correlation)).T / scale[:, None]
+        else:
+            root = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
         return cls(matrix, weights, mean, root)
 
     @property
