@@ -108,7 +108,8 @@ def decide(
     """Turn the first effect of an estimate into a decision.
 
     The net value of treating one unit is value_per_unit · effect − cost_per_treated. With a normal estimate and a flat
-    prior it is normal, and the value of perfect information has the closed form s (φ(z) − |z| Φ(−|z|)), z = net / s.
+    prior it is normal, and the value of perfect information has the closed form ``s (φ(z) − |z| Φ(−|z|))`` with
+    ``z = net / s``.
 
     Recommended is to treat (or not) when the probability that this is right is at least 95 % or when an experiment costs
     more than perfect information is worth; otherwise, and whenever a check cast doubt on the estimate, to experiment first.
