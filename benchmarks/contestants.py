@@ -49,9 +49,7 @@ def _dowhy(method: str) -> dict[str, Any]:
     from dowhy import CausalModel
 
     names = "; ".join([*(f"{x} -> treatment; {x} -> outcome" for x in COVARIATES), "treatment -> outcome"])
-    model = CausalModel(
-        data=confounded(ROWS), treatment="treatment", outcome="outcome", graph=f"digraph {{ {names} }}"
-    )
+    model = CausalModel(data=confounded(ROWS), treatment="treatment", outcome="outcome", graph=f"digraph {{ {names} }}")
     estimand = model.identify_effect(proceed_when_unidentifiable=True)
     estimate = model.estimate_effect(estimand, method_name=f"backdoor.{method}")
     found = {"effect": float(estimate.value)}

@@ -66,7 +66,7 @@ _HOME = {
     "Study": "study",
 }
 
-__all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["__version__", *_HOME]  # pyright: ignore[reportUnsupportedDunderAll]  # noqa: PLE0604 - names of _HOME
 
 
 def __getattr__(name: str) -> object:
@@ -121,6 +121,6 @@ if TYPE_CHECKING:
     from butfor.refute.placebo_outcome import PlaceboOutcome as PlaceboOutcome
     from butfor.refute.placebo_treatment import PlaceboTreatment as PlaceboTreatment
     from butfor.refute.random_common_cause import RandomCommonCause as RandomCommonCause
-    from butfor.refute.simulated_confounder import SimulatedConfounder as SimulatedConfounder
     from butfor.refute.refutation import Refutation as Refutation
+    from butfor.refute.simulated_confounder import SimulatedConfounder as SimulatedConfounder
     from butfor.study import Study as Study

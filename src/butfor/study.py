@@ -174,8 +174,14 @@ class Study:
         """All stages that were run, as one value."""
         estimates = self.estimate()
         primary = estimates.primary
-        overlap = None if primary.propensity is None else Overlap.of(primary.sample, primary.propensity, primary.result.estimand)
-        balance = None if primary.weights is None else balance_table(primary.sample, primary.weights, primary.result.estimand)
+        overlap = (
+            None
+            if primary.propensity is None
+            else Overlap.of(primary.sample, primary.propensity, primary.result.estimand)
+        )
+        balance = (
+            None if primary.weights is None else balance_table(primary.sample, primary.weights, primary.result.estimand)
+        )
         return StudyRecord(
             question=self.question,
             framing=self.frame(),
@@ -267,4 +273,3 @@ class Study:
     def _report(self, what: str, done: int, total: int) -> None:
         if self.progress is not None:
             self.progress(what, done, total)
-

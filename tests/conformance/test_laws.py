@@ -29,9 +29,7 @@ cases = pytest.mark.parametrize(("enrolled", "kind", "estimand"), list(_cases())
 binary_cases = pytest.mark.parametrize(
     ("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].exact and c.values[1] == "binary"]
 )
-exact_cases = pytest.mark.parametrize(
-    ("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].exact]
-)
+exact_cases = pytest.mark.parametrize(("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].exact])
 
 
 def fit(enrolled: Enrolled, frame: Frame, estimand: bf.Estimand, **settings: Any) -> Fit:

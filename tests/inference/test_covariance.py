@@ -18,7 +18,14 @@ def world(n: int = 300, seed: int = 2) -> dict[str, np.ndarray]:
     x = rng.normal(5, 2, n)
     dose = 0.5 * x + rng.normal(size=n)
     y = 2 * dose - x + rng.normal(size=n) * (1 + np.abs(dose))
-    return {"dose": dose, "y": y, "x": x, "w": rng.uniform(0.5, 2, n), "g": rng.integers(0, 25, n), "h": rng.integers(0, 9, n)}
+    return {
+        "dose": dose,
+        "y": y,
+        "x": x,
+        "w": rng.uniform(0.5, 2, n),
+        "g": rng.integers(0, 25, n),
+        "h": rng.integers(0, 9, n),
+    }
 
 
 def oracle(frame: dict[str, np.ndarray], weights: np.ndarray | None = None) -> sm.regression.linear_model.WLS:
@@ -92,6 +99,6 @@ def test_bad_requests_are_refused() -> None:
         estimate.with_inference(cluster=np.arange(3))
     with pytest.raises(InvalidSetting, match="at least two"):
         _ = estimate.with_inference(cluster=np.zeros(300)).std_error
-    with pytest.raises(MethodMismatch, match="independent|regression"):
-        binary = frame | {"dose": (frame["dose"] > 2).astype(int)}
-        _ = bf.IPW().fit(binary, **ROLES).estimate().with_inference(covariance="HC2").std_error
+    weighted = bf.IPW().fit(frame | {"dose": (frame["dose"] > 2).astype(int)}, **ROLES).estimate()
+    with pytest.raises(MethodMismatch, match="a regression with leverages"):
+        _ = weighted.with_inference(covariance="HC2").std_error

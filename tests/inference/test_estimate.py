@@ -17,7 +17,9 @@ from butfor.inference.multiplicity import benjamini_hochberg, holm, simultaneous
 def estimate() -> Estimate:
     rng = np.random.default_rng(4)
     influence = rng.normal(size=(400, 3)) @ np.array([[1.0, 0.5, 0.0], [0.0, 1.0, 0.3], [0.0, 0.0, 2.0]])
-    return Estimate(labels=("a", "b", "c"), value=np.array([1.0, 2.0, 4.0]), influence=influence, n=400, estimator="test")
+    return Estimate(
+        labels=("a", "b", "c"), value=np.array([1.0, 2.0, 4.0]), influence=influence, n=400, estimator="test"
+    )
 
 
 def test_contrasts_carry_the_joint_covariance(estimate: Estimate) -> None:
@@ -80,7 +82,10 @@ def test_tidy_has_the_agreed_columns(estimate: Estimate) -> None:
     table = estimate.tidy()
     assert table.names == ("term", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
     assert len(table) == 3
-    assert_allclose(np.array(table.column("conf_high")) - np.array(table.column("conf_low")), 2 * 1.959963984540054 * estimate.std_error)
+    assert_allclose(
+        np.array(table.column("conf_high")) - np.array(table.column("conf_low")),
+        2 * 1.959963984540054 * estimate.std_error,
+    )
 
 
 def test_levels_outside_zero_and_one_are_refused(estimate: Estimate) -> None:

@@ -10,7 +10,9 @@ from butfor.core.errors import InvalidSetting
 from butfor.native.projection import project
 
 
-@pytest.mark.parametrize(("n", "p", "rank", "d"), [(0, 2, 2, 1), (1, 1, 1, 1), (513, 4, 3, 2), (70_000, 3, 3, 1), (9, 0, 0, 2)])
+@pytest.mark.parametrize(
+    ("n", "p", "rank", "d"), [(0, 2, 2, 1), (1, 1, 1, 1), (513, 4, 3, 2), (70_000, 3, 3, 1), (9, 0, 0, 2)]
+)
 def test_residuals_and_leverages(n: int, p: int, rank: int, d: int) -> None:
     rng = np.random.default_rng(n)
     x, y, mean = rng.normal(size=(n, p)), rng.normal(size=(n, d)), rng.normal(size=p)

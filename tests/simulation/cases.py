@@ -40,7 +40,10 @@ FAST = (
     Case(DOSE_PLR, DOSE, bf.ATE(), 1.5),
     *(Case(e, ARMS, bf.ATE(), 2.0, term=1) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW)),
     *(Case(e, ARMS, bf.ATE(), 1.0, bands=(1.0, 2.0), draws=1000) for e in (bf.IPW(), LINEAR_AIPW)),
-    *(Case(e, GROUPS, bf.ATE(), 2.0, term=2, settings=(("modifiers", ("sex",)),)) for e in (bf.OLS(), bf.Lin(), bf.IPW(), LINEAR_AIPW)),
+    *(
+        Case(e, GROUPS, bf.ATE(), 2.0, term=2, settings=(("modifiers", ("sex",)),))
+        for e in (bf.OLS(), bf.Lin(), bf.IPW(), LINEAR_AIPW)
+    ),
     *(Case(e, WEIGHTED, bf.ATE(), 1.0, settings=(("weights", "w"),)) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW)),
     *(_case(e, w, bf.ATE(), inference=VILLAGE, n=800) for e, w in ((DIM, BARE_VILLAGES), (bf.OLS(), VILLAGES))),
     *(_case(e, VILLAGES, bf.ATE(), inference=VILLAGE, n=800) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW, LINEAR_PLR)),

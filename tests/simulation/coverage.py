@@ -125,4 +125,3 @@ def _codes(inference: dict[str, Any], frame: dict[str, Any]) -> dict[str, Any]:
 def table(outcomes: Sequence[Outcome]) -> str:
     """A Markdown table."""
     return "\n".join([HEADER, *(outcome.row() for outcome in outcomes)])
-

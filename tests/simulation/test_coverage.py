@@ -28,6 +28,6 @@ def test_coverage_with_few_draws(case: Case) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", (*FAST, *SLOW), ids=lambda c: c.name)
+@pytest.mark.parametrize("case", [*FAST, *SLOW], ids=lambda c: c.name)
 def test_coverage(case: Case) -> None:
     _check(case)

@@ -18,11 +18,15 @@ def new_study(path: Path, *, force: bool) -> int:
         from butfor.study_file.template import TEMPLATE
 
         if path.exists() and not force:
-            raise UnwritablePath(f"File {str(path)!r} exists; a new study needs a new file.", hint="--force overwrites it")
+            raise UnwritablePath(
+                f"File {str(path)!r} exists; a new study needs a new file.", hint="--force overwrites it"
+            )
         try:
             path.write_text(TEMPLATE, encoding="utf-8")
         except OSError as error:
-            raise UnwritablePath(f"File {str(path)!r} cannot be written ({error.strerror}).", hint="check the folder") from error
+            raise UnwritablePath(
+                f"File {str(path)!r} cannot be written ({error.strerror}).", hint="check the folder"
+            ) from error
         typer.echo(f"Wrote {path}. Edit it, then: butfor run {path} --report report.html")
         return DONE
 

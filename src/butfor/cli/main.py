@@ -33,7 +33,9 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """From a decision to a causal answer that survives scrutiny."""
 
@@ -88,7 +90,9 @@ def identify(
     graph: Annotated[str, typer.Argument(help="A graph (text or file), or a study file.")],
     treatment: Annotated[str | None, typer.Option("--treatment", help="Name of the treatment.")] = None,
     outcome: Annotated[str | None, typer.Option("--outcome", help="Name of the outcome.")] = None,
-    latent: Annotated[list[str] | None, typer.Option("--latent", help="A node that was not measured; repeatable.")] = None,
+    latent: Annotated[
+        list[str] | None, typer.Option("--latent", help="A node that was not measured; repeatable.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether and how an effect is identified."""

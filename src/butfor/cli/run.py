@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -43,9 +43,13 @@ class Outputs:
                 continue
             folder = path.resolve().parent
             if not folder.is_dir():
-                raise UnwritablePath(f"Folder {str(folder)!r} does not exist; the output needs one.", hint=f"mkdir -p {folder}")
+                raise UnwritablePath(
+                    f"Folder {str(folder)!r} does not exist; the output needs one.", hint=f"mkdir -p {folder}"
+                )
             if path.is_dir():
-                raise UnwritablePath(f"Path {str(path)!r} is a folder; the output needs a file.", hint=f"{path}/report.html")
+                raise UnwritablePath(
+                    f"Path {str(path)!r} is a folder; the output needs a file.", hint=f"{path}/report.html"
+                )
             if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
                 raise UnwritablePath(f"Path {str(path)!r} cannot be written.", hint="choose another folder")
 
@@ -93,7 +97,7 @@ def _run_stages(study: Study, model: StudyModel, estimators: list[Any]) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _progress() -> Generator[Any]:
     """A bar on stderr for work that takes more than a moment; nothing when stderr is not a terminal."""
     console = Console(stderr=True)
     with Progress(
@@ -127,4 +131,6 @@ def _write_whole(path: Path, text: str) -> None:
         Path(file.name).chmod(0o644)
         Path(file.name).replace(path)
     except OSError as error:
-        raise UnwritablePath(f"Path {str(path)!r} cannot be written ({error.strerror}).", hint="choose another folder") from error
+        raise UnwritablePath(
+            f"Path {str(path)!r} cannot be written ({error.strerror}).", hint="choose another folder"
+        ) from error

@@ -1,29 +1,29 @@
 """Every error that Butfor raises.
 
-    ButforError
-    ├── InputError                the user's data, graph, study file or settings cannot be used (exit code 2)
-    │   ├── UnreadableData        a file, table or frame that cannot be read
-    │   ├── UnknownColumn         a column name that the data do not have
-    │   ├── RoleConflict          one column in two roles that exclude each other
-    │   ├── MissingValues         missing values in a column that is used
-    │   ├── InfiniteValues        infinite values in a column that is used
-    │   ├── NonNumeric            text where numbers are needed
-    │   ├── ConstantColumn        a treatment or outcome with one value
-    │   ├── EmptyArm              a treatment arm without rows
-    │   ├── TooFewRows            fewer rows than the method needs
-    │   ├── GraphError            a graph that cannot be used
-    │   │   ├── GraphSyntax       text that is not a graph
-    │   │   ├── CyclicGraph       a directed cycle
-    │   │   └── UnknownNode       a node that the graph does not have
-    │   ├── StudySyntax           a study file with a wrong key or value
-    │   ├── InvalidSetting        a setting outside its range
-    │   └── UnwritablePath        an output that cannot be written
-    ├── NotIdentified             the effect does not follow from the graph and the data
-    ├── MethodMismatch            an estimator that cannot answer this question
-    ├── NumericalFailure          data on which the computation has no answer
-    │   ├── SeparatedPropensity   covariates that predict the treatment perfectly
-    │   └── Collinear             a treatment that is a linear function of the covariates
-    └── MissingExtra              an optional dependency that is not installed
+ButforError
+├── InputError                the user's data, graph, study file or settings cannot be used (exit code 2)
+│   ├── UnreadableData        a file, table or frame that cannot be read
+│   ├── UnknownColumn         a column name that the data do not have
+│   ├── RoleConflict          one column in two roles that exclude each other
+│   ├── MissingValues         missing values in a column that is used
+│   ├── InfiniteValues        infinite values in a column that is used
+│   ├── NonNumeric            text where numbers are needed
+│   ├── ConstantColumn        a treatment or outcome with one value
+│   ├── EmptyArm              a treatment arm without rows
+│   ├── TooFewRows            fewer rows than the method needs
+│   ├── GraphError            a graph that cannot be used
+│   │   ├── GraphSyntax       text that is not a graph
+│   │   ├── CyclicGraph       a directed cycle
+│   │   └── UnknownNode       a node that the graph does not have
+│   ├── StudySyntax           a study file with a wrong key or value
+│   ├── InvalidSetting        a setting outside its range
+│   └── UnwritablePath        an output that cannot be written
+├── NotIdentified             the effect does not follow from the graph and the data
+├── MethodMismatch            an estimator that cannot answer this question
+├── NumericalFailure          data on which the computation has no answer
+│   ├── SeparatedPropensity   covariates that predict the treatment perfectly
+│   └── Collinear             a treatment that is a linear function of the covariates
+└── MissingExtra              an optional dependency that is not installed
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class UnknownColumn(InputError):
 
     @classmethod
     def named(cls, name: str, available: Iterable[str], *, role: str) -> UnknownColumn:
+        """The error for a name in a role, with the nearest name that exists."""
         return cls(
             f"Column {name!r} is not in the data; the {role} needs a column that exists.",
             hint=did_you_mean(name, available),
@@ -107,6 +108,7 @@ class UnknownNode(GraphError):
 
     @classmethod
     def named(cls, name: str, available: Iterable[str], *, role: str = "query") -> UnknownNode:
+        """The error for a name in a role, with the nearest name that exists."""
         return cls(
             f"Node {name!r} is not in the graph; the {role} needs a node that exists.",
             hint=did_you_mean(name, available),

@@ -14,6 +14,6 @@ def require(module: str, *, extra: str, purpose: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         raise MissingExtra(
-            f"{purpose} needs the package {module.split('.')[0]!r}, which is not installed.",
+            f"{purpose} needs the package {module.split('.', maxsplit=1)[0]!r}, which is not installed.",
             hint=f"pip install 'butfor[{extra}]'",
         ) from error

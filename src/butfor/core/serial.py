@@ -33,16 +33,22 @@ def encode(value: Any) -> Any:
         return {"array": [encode(v) for v in value.tolist()]}
     if isinstance(value, np.generic):
         return encode(value.item())
-    if isinstance(value, Enum) or value is None or isinstance(value, bool | str | int):
-        return value.value if isinstance(value, Enum) else value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"number": json.dumps(value)}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init and f.repr}
-        return {"type": type(value).__name__, **fields}
+    if value is None or isinstance(value, Enum | bool | str | int | float):
+        return _encode_scalar(value)
+    if dataclasses.is_dataclass(value):
+        names = [f.name for f in dataclasses.fields(value) if f.init and f.repr]
+        return {"type": type(value).__name__, **{name: encode(getattr(value, name)) for name in names}}
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
     return [encode(v) for v in value]
+
+
+def _encode_scalar(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"number": json.dumps(value)}
+    return value
 
 
 def decode(data: Any) -> Any:
@@ -61,8 +67,10 @@ def decode(data: Any) -> Any:
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Strict JSON of a public value."""
     return json.dumps(encode(value), indent=indent, allow_nan=False, ensure_ascii=False)
 
 
 def from_json(text: str) -> Any:
+    """The public value that `to_json` was given."""
     return decode(json.loads(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,36 +34,44 @@ class Table:
         return iter(self.to_dicts())
 
     def column(self, name: str) -> list[Cell]:
+        """The values of one column."""
         index = self.names.index(name)
         return [row[index] for row in self.rows]
 
     def to_dicts(self) -> list[dict[str, Cell]]:
+        """One dict per row."""
         return [dict(zip(self.names, row, strict=True)) for row in self.rows]
 
     def to_dict(self) -> dict[str, list[Cell]]:
+        """One list per column."""
         return {name: self.column(name) for name in self.names}
 
     def to_pandas(self) -> Any:
+        """A pandas DataFrame."""
         import pandas as pd
 
         return pd.DataFrame(self.to_dict(), columns=list(self.names))
 
     def to_polars(self) -> Any:
+        """A polars DataFrame."""
         import polars as pl
 
         return pl.DataFrame(self.to_dict())
 
     def to_arrow(self) -> Any:
+        """A pyarrow Table."""
         import pyarrow as pa
 
         return pa.table(self.to_dict())
 
     def to_markdown(self) -> str:
+        """A Markdown table."""
         cells = [[format_cell(v) for v in row] for row in self.rows]
         lines = [list(self.names), ["---"] * len(self.names), *cells]
         return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines)
 
     def to_html(self) -> str:
+        """An HTML table, escaped."""
         head = "".join(f"<th>{html.escape(n.replace('_', ' '))}</th>" for n in self.names)
         body = "".join("<tr>" + "".join(_html_cell(v) for v in row) + "</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -87,20 +96,18 @@ def format_cell(value: Cell) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return "" if value != value else format_number(value)
+        return "" if math.isnan(value) else format_number(value)
     return str(value)
 
 
 def format_number(value: float, digits: int = 4) -> str:
     """A number with `digits` significant digits, thousands separated, no exponent between 1e-4 and 1e9."""
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         return str(value)
     if value == 0:
         return "0"
     if not 1e-4 <= abs(value) < 1e9:
         return f"{value:.{digits - 1}e}"
-    import math
-
     decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
 

@@ -111,8 +111,9 @@ def decide(
     prior it is normal, and the value of perfect information has the closed form ``s (φ(z) − |z| Φ(−|z|))`` with
     ``z = net / s``.
 
-    Recommended is to treat (or not) when the probability that this is right is at least 95 % or when an experiment costs
-    more than perfect information is worth; otherwise, and whenever a check cast doubt on the estimate, to experiment first.
+    Recommended is to treat (or not) when the probability that this is right is at least 95 % or when an experiment
+    costs more than perfect information is worth; otherwise, and whenever a check cast doubt on the estimate, to
+    experiment first.
 
     Args:
         value_per_unit: what one unit more of the outcome is worth; negative when the outcome is bad.

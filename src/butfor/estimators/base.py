@@ -92,7 +92,7 @@ class Fit:
         return self.result.explain()
 
     def _repr_html_(self) -> str:
-        return self.result._repr_html_()
+        return f"<p><b>{self.estimator.title}</b>, {self.result.estimand.label}</p>{self.tidy().to_html()}"
 
 
 @dataclass(frozen=True, kw_only=True)

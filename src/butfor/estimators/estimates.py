@@ -103,7 +103,7 @@ def default_estimators(question: Question, strategy: Strategy, *, amount: bool) 
     if amount:
         return (
             (PartiallyLinear(), OLS()),
-            "The treatment is an amount: partially linear DML gives the effect of one unit more, OLS is its simple twin.",
+            "The treatment is an amount: partially linear DML gives the effect of one unit more, OLS is its twin.",
         )
     if isinstance(strategy, Randomization):
         if not strategy.precision or not isinstance(question.estimand, ATE | ATT | ATC):

@@ -49,7 +49,10 @@ class CausalGraph:
         bidirected = tuple(reversed(pairs.values()))
         for a, b in (*directed, *bidirected):
             if a == b:
-                raise GraphSyntax(f"Node {a!r} has an edge to itself; a causal graph needs edges between two nodes.", hint=f"remove {a!r} -> {a!r}")
+                raise GraphSyntax(
+                    f"Node {a!r} has an edge to itself; a causal graph needs edges between two nodes.",
+                    hint=f"remove {a!r} -> {a!r}",
+                )
         nodes = tuple(dict.fromkeys([*map(str, self.nodes), *(n for e in (*directed, *bidirected) for n in e)]))
         for name, value in (("nodes", nodes), ("directed", directed), ("bidirected", bidirected)):
             object.__setattr__(self, name, value)
@@ -164,7 +167,9 @@ class CausalGraph:
         """The graph with more nodes marked as not measured."""
         return self.replaced(latent=self.latent | frozenset(nodes))
 
-    def replaced(self, *, directed: tuple[Edge, ...] | None = None, latent: frozenset[str] | None = None) -> CausalGraph:
+    def replaced(
+        self, *, directed: tuple[Edge, ...] | None = None, latent: frozenset[str] | None = None
+    ) -> CausalGraph:
         """The graph with other edges or other latent nodes."""
         return CausalGraph(
             self.nodes,

@@ -1,10 +1,10 @@
 """Adjustment sets: the complete criterion, minimal sets, all minimal sets, the optimal set.
 
 A set Z identifies P(y | do(x)) by adjustment if and only if it holds no descendant of a node on a proper causal path,
-and separates treatment and outcome in the proper back-door graph (Shpitser, VanderWeele and Robins 2010; Perković et al.
-2018, jmlr.org/papers/v18/16-319.html). Minimal sets are the minimal separators of the moral graph of ancestors (van der
-Zander, Liśkiewicz and Textor 2019, doi:10.1016/j.artint.2018.12.006); the optimal set is that of Henckel, Perković and
-Maathuis 2022 (doi:10.1111/rssb.12451).
+and separates treatment and outcome in the proper back-door graph (Shpitser, VanderWeele and Robins 2010; Perković and
+others 2018, jmlr.org/papers/v18/16-319.html). Minimal sets are the minimal separators of the moral graph of ancestors
+(van der Zander, Liśkiewicz and Textor 2019, doi:10.1016/j.artint.2018.12.006); the optimal set is that of Henckel,
+Perković and Maathuis 2022 (doi:10.1111/rssb.12451).
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _minimal_separators(field: _Field) -> Iterator[Nodes]:
             if node in field.sink:
                 continue
             following = _close_to(field, separator - {node} | field.neighbours[node], behind=_side(field, separator))
-            if following is not None and following not in seen:
+            if following not in seen:
                 seen.add(following)
                 queue.append(following)
 
@@ -228,5 +228,3 @@ def _reach(field: _Field, start: Nodes, stop: Nodes) -> Nodes:
                 seen.add(other)
                 stack.append(other)
     return frozenset(seen)
-
-

@@ -14,7 +14,9 @@ def check_adjustment(
 ) -> tuple[Diagnostic, ...]:
     """What is wrong with adjusting for these columns, by the graph."""
     if graph is None:
-        message = "There is no graph: whether the covariates are the right ones rests on your word. Draw what causes what."
+        message = (
+            "There is no graph: whether the covariates are the right ones rests on your word. Draw what causes what."
+        )
         return (Diagnostic("no-graph", Severity.CAUTION, message),)
     x, y = question.treatment, question.outcome
     known = [name for name in covariates if name in graph.nodes]

@@ -103,10 +103,12 @@ def _randomized(
 
 def _on_your_word(question: Question, design: Design, declared: tuple[str, ...] | None) -> Identification:
     if declared is None:
-        explanation = "There is no graph, no randomisation and no list of covariates, so nothing says why units got the treatment."
+        explanation = "No graph, no randomisation and no list of covariates says why units got the treatment."
         return Identification(question, None, design, (), Status.NOT_IDENTIFIED, explanation)
     strategy = _adjustment(question, declared, declared=True)
-    explanation = "Identified if the named covariates are all that treatment and outcome have in common; no graph vouches for it."
+    explanation = (
+        "Identified if the named covariates are all that treatment and outcome have in common; no graph vouches for it."
+    )
     return Identification(question, None, design, (strategy,), Status.IDENTIFIED, explanation, (strategy.describe(),))
 
 
@@ -122,7 +124,9 @@ def _by_graph(
     implications = local_independences(graph)
     chosen: dict[tuple[str, ...], Adjustment] = {}
     if declared is not None and set(declared) <= set(graph.nodes) and problem.is_valid(declared):
-        chosen[tuple(sorted(declared))] = _adjustment(question, declared, minimal=_among(declared, minimal), implications=implications)
+        chosen[tuple(sorted(declared))] = _adjustment(
+            question, declared, minimal=_among(declared, minimal), implications=implications
+        )
     for names in ([] if optimal is None else [optimal]) + minimal:
         if tuple(sorted(names)) not in chosen:
             chosen[tuple(sorted(names))] = _adjustment(
@@ -132,8 +136,8 @@ def _by_graph(
     status = Status.ZERO_EFFECT if zero else Status.IDENTIFIED
     strategies = tuple(chosen.values())
     explanation = (
-        f"By the graph {question.treatment} does not cause {question.outcome}: the effect is zero. An estimate that is not "
-        "contradicts the graph."
+        f"By the graph {question.treatment} does not cause {question.outcome}: the effect is zero. An estimate "
+        "that is not contradicts the graph."
         if zero
         else f"Identified by adjustment. {strategies[0].describe()}"
     )
@@ -179,14 +183,18 @@ def _proof(question: Question, problem: AdjustmentProblem, strategy: Adjustment)
     steps: list[str] = []
     if problem.causal - problem.outcomes:
         between = ", ".join(n for n in problem.graph.nodes if n in problem.causal - problem.outcomes)
-        steps.append(f"The effect runs through {between}; these and what they cause must not be adjusted for, and are not.")
+        steps.append(
+            f"The effect runs through {between}; these and what they cause must not be adjusted for, and are not."
+        )
     path = problem.backdoor.open_path(problem.treatments, problem.outcomes, ())
     if path is None:
         steps.append(f"No other path connects {x} and {y}, so nothing has to be blocked.")
     else:
         steps.append(f"{x} and {y} are also connected without causation, for instance by {path}.")
         if z:
-            steps.append(f"Given {', '.join(z)}, every such path is blocked (m-separation in the proper back-door graph).")
+            steps.append(
+                f"Given {', '.join(z)}, every such path is blocked (m-separation in the proper back-door graph)."
+            )
     steps.append(f"Hence P({y} | do({x})) = {strategy.estimand}.")
     return tuple(steps)
 

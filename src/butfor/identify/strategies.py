@@ -121,5 +121,3 @@ def no_hidden_confounding(treatment: str, outcome: str, adjust_for: tuple[str, .
         f"{alike}othing else causes both {treatment} and {outcome}. {source}",
         "Omitted-variable bounds, E-value, placebo outcomes; show the graph to someone who knows the field.",
     )
-
-

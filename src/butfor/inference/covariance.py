@@ -30,6 +30,7 @@ class Robust(StrEnum):
 
     @classmethod
     def of(cls, kind: Robust | str) -> Robust:
+        """The kind by its name."""
         try:
             return cls(kind)
         except ValueError as error:
@@ -116,8 +117,10 @@ def two_way_covariance(
 
 def sum_within(influence: FloatArray, cluster: Cluster) -> FloatArray:
     """Sums of φ within clusters (clusters × effects)."""
-    columns = [np.bincount(cluster.codes, weights=column, minlength=cluster.count) for column in influence.T]
-    return np.column_stack(columns)
+    out = np.empty((cluster.count, influence.shape[1]))
+    for k, column in enumerate(influence.T):
+        out[:, k] = np.bincount(cluster.codes, weights=column, minlength=cluster.count)
+    return out
 
 
 def intersect(first: Cluster, second: Cluster) -> Cluster:

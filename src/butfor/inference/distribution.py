@@ -32,10 +32,12 @@ def chi_square_tail(statistic: float, df: int) -> float:
 
 
 def normal_cdf(value: float) -> float:
+    """P(Z ≤ value)."""
     from scipy import special
 
     return float(special.ndtr(value))
 
 
 def normal_pdf(value: float) -> float:
+    """Density of the standard normal."""
     return float(np.exp(-0.5 * value * value) / np.sqrt(2.0 * np.pi))

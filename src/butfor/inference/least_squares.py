@@ -36,6 +36,7 @@ class Controls:
 
     @classmethod
     def of(cls, matrix: FloatArray, weights: FloatArray | None) -> Controls:
+        """Controls from a matrix (n × p) and weights."""
         moments = comoments(matrix, weights)
         mean, gram = moments.mean[0], moments.comoment[0]
         scale = np.sqrt(np.maximum(np.diag(gram), 0.0))
@@ -46,13 +47,14 @@ class Controls:
         kept = values > RANK_TOLERANCE * max(len(scale), 1)
         if kept.all() and len(kept):
             # A triangular root, half of it zeros: half of the work for every row.
-            root = np.linalg.inv(np.linalg.cholesky(correlation)).T / scale[:, None]
+            root: FloatArray = np.linalg.inv(np.linalg.cholesky(correlation)).T / scale[:, None]
         else:
             root = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
         return cls(matrix, weights, mean, root)
 
     @property
     def rank(self) -> int:
+        """Coefficients of intercept and controls."""
         return self.root.shape[1] + 1
 
     def project(self, columns: FloatArray) -> Projection:
@@ -64,7 +66,7 @@ class Controls:
         # Both the columns and the controls are centred before they are multiplied: a large mean costs no digits.
         centred = weighted - (centre if self.weights is None else np.outer(self.weights, centre))
         cross = self.matrix.T @ centred - np.outer(self.mean, centred.sum(axis=0))
-        along = self.root.T @ cross
+        along = np.asarray(self.root.T @ cross, dtype=np.float64)
         residual, leverage = project(self.matrix, self.mean, self.root, columns, centre, along)
         leverage += 1.0 / total
         return Projection(residual, self.root @ along, leverage)
@@ -92,10 +94,12 @@ class LeastSquares:
 
     @property
     def parameters(self) -> int:
+        """All coefficients."""
         return self.controls.rank + len(self.coefficients)
 
     @property
     def df(self) -> float:
+        """Rows less coefficients."""
         return float(len(self.residual) - self.parameters)
 
     @cached_property
@@ -128,7 +132,7 @@ def least_squares(
     weighted = focus_residual if weights is None else focus_residual * weights[:, None]
     gram = weighted.T @ focus_residual
     _check_focus(focus, gram, weights, prepared.rank)
-    bread = np.linalg.inv(gram)
+    bread = np.asarray(np.linalg.inv(gram), dtype=np.float64)
     coefficients = bread @ (weighted.T @ outcome_residual)
     return LeastSquares(
         coefficients,
@@ -144,7 +148,7 @@ def _check_focus(focus: FloatArray, gram: FloatArray, weights: FloatArray | None
     n, d = focus.shape
     if n <= rank + d:
         raise TooFewRows(
-            f"The regression has {n} rows and {rank + d} coefficients; least squares needs more rows than coefficients.",
+            f"The regression has {n} rows and {rank + d} coefficients; least squares needs more rows.",
             hint="use fewer covariates",
         )
     w = np.ones(n) if weights is None else weights

@@ -32,9 +32,7 @@ def benjamini_hochberg(p_values: Sequence[float]) -> FloatArray:
     return adjusted
 
 
-def simultaneous_critical_value(
-    vcov: FloatArray, level: float, *, draws: int = 100_000, rng: Seed = 0
-) -> float:
+def simultaneous_critical_value(vcov: FloatArray, level: float, *, draws: int = 100_000, rng: Seed = 0) -> float:
     """The c for which all intervals estimate ± c · se hold at once with probability `level` (sup-t band).
 
     The Gaussian multiplier bootstrap of the influence functions, given the data, *is* a normal with covariance

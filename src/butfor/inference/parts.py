@@ -78,6 +78,6 @@ def _check_arms(subset: Sample, label: str) -> None:
     for code in {c for pair in treatment.contrasts for c in pair}:
         if not np.any(treatment.codes == code):
             raise EmptyArm(
-                f"Subgroup {label} has no rows with {treatment.name} = {treatment.levels[code]!r}; an effect needs both arms.",
+                f"Subgroup {label} has no rows with {treatment.name} = {treatment.levels[code]!r}; it needs both arms.",
                 hint="remove the modifier or merge its small levels",
             )

@@ -54,7 +54,11 @@ class Estimand(ABC):
     @property
     def words(self) -> str:
         """Who the answer is about."""
-        return f"{self.who}, among units whose arms all had a probability of at least {self.trim:g}" if self.trim else self.who
+        return (
+            f"{self.who}, among units whose arms all had a probability of at least {self.trim:g}"
+            if self.trim
+            else self.who
+        )
 
     def tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
         """h (rows) and its derivatives ∂h/∂e_l (rows × arms) at the propensities (rows × arms)."""

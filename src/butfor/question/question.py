@@ -43,7 +43,9 @@ class Question:
     text: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "modifiers", (self.modifiers,) if isinstance(self.modifiers, str) else tuple(self.modifiers))
+        object.__setattr__(
+            self, "modifiers", (self.modifiers,) if isinstance(self.modifiers, str) else tuple(self.modifiers)
+        )
         if self.treatment == self.outcome:
             raise RoleConflict(
                 f"Column {self.treatment!r} is both treatment and outcome; a question needs two different columns.",
@@ -52,7 +54,7 @@ class Question:
         for name in self.modifiers:
             if name in (self.treatment, self.outcome):
                 raise RoleConflict(
-                    f"Modifier {name!r} is also the treatment or the outcome; a modifier needs to be known before treatment.",
+                    f"Modifier {name!r} is also treatment or outcome; a modifier needs to be known before treatment.",
                     hint=f"remove {name!r} from modifiers",
                 )
         if self.contrast is not None:

@@ -60,7 +60,8 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return None if value.keys() == {"number"} else {str(k): _finite(v) for k, v in value.items()}
+        found: dict[str, Any] = {str(k): v for k, v in value.items()}
+        return None if list(found) == ["number"] else {k: _finite(v) for k, v in found.items()}
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
     return value

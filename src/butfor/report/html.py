@@ -110,7 +110,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["arrows"] = arrows
-    environment.globals.update(glyphs=GLYPHS, tones=TONES)
+    shared: dict[str, Any] = {"glyphs": GLYPHS, "tones": TONES}
+    environment.globals.update(shared)
     return environment
 
 

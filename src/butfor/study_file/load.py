@@ -30,16 +30,23 @@ def read_study_file(path: Path) -> StudyModel:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         near = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        raise StudySyntax(f"Study file {str(path)!r} cannot be read.", hint=did_you_mean(path.name, near) if near else "butfor new study.yaml") from error
+        raise StudySyntax(
+            f"Study file {str(path)!r} cannot be read.",
+            hint=did_you_mean(path.name, near) if near else "butfor new study.yaml",
+        ) from error
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark is not None else "somewhere"
         problem = getattr(error, "problem", None) or "it is not YAML"
-        raise StudySyntax(f"Study file {str(path)!r} breaks at {where}: {problem}.", hint="check indentation and quotes there") from error
+        raise StudySyntax(
+            f"Study file {str(path)!r} breaks at {where}: {problem}.", hint="check indentation and quotes there"
+        ) from error
     if not isinstance(content, dict):
-        raise StudySyntax(f"Study file {str(path)!r} has no keys; a study needs question and data.", hint="butfor new study.yaml")
+        raise StudySyntax(
+            f"Study file {str(path)!r} has no keys; a study needs question and data.", hint="butfor new study.yaml"
+        )
     try:
         return StudyModel.model_validate(content)
     except ValidationError as error:
@@ -54,12 +61,20 @@ def _explained(error: ValidationError, text: str) -> StudySyntax:
     at = f" (line {line})" if line else ""
     if first["type"] == "extra_forbidden":
         known = _keys_at(keys[:-1])
-        return StudySyntax(f"{where}{at} is not a key of study files; {'.'.join(keys[:-1]) or 'a study'} needs keys it knows.", hint=did_you_mean(keys[-1], known))
+        return StudySyntax(
+            f"{where}{at} is not a key of study files; {'.'.join(keys[:-1]) or 'a study'} needs keys it knows.",
+            hint=did_you_mean(keys[-1], known),
+        )
     if first["type"] == "missing":
-        return StudySyntax(f"{where} is missing; a study needs it.", hint=f"add {keys[-1]}: under {'.'.join(keys[:-1]) or 'the top level'}")
+        return StudySyntax(
+            f"{where} is missing; a study needs it.",
+            hint=f"add {keys[-1]}: under {'.'.join(keys[:-1]) or 'the top level'}",
+        )
     shown = repr(first.get("input"))[:60]
     message = first["msg"].removeprefix("Input should be ")
-    return StudySyntax(f"{where}{at} is {shown}; it should be {message}.", hint="see `butfor schema` for what each key takes")
+    return StudySyntax(
+        f"{where}{at} is {shown}; it should be {message}.", hint="see `butfor schema` for what each key takes"
+    )
 
 
 def _line_of(text: str, keys: list[str]) -> int | None:
@@ -140,7 +155,11 @@ def _design_of(model: StudyModel) -> Design:
 
 
 def _data_path(path: str, folder: Path) -> str:
-    return path if Path(path).is_absolute() else str(Path(glob.escape(str(folder)) if glob.has_magic(path) else folder) / path)
+    return (
+        path
+        if Path(path).is_absolute()
+        else str(Path(glob.escape(str(folder)) if glob.has_magic(path) else folder) / path)
+    )
 
 
 def _graph_of(graph: str | None, folder: Path) -> str | Path | None:

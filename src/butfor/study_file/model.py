@@ -28,7 +28,8 @@ class QuestionPart(Part):
     treatment: str = Field(description="Column of what was done.")
     outcome: str = Field(description="Column of what it may have changed.")
     estimand: Literal["ATE", "ATT", "ATC", "ATO"] | EstimandPart = Field(
-        default="ATE", description="Whose average effect: ATE everyone, ATT the treated, ATC the untreated, ATO the overlap."
+        default="ATE",
+        description="Whose average effect: ATE everyone, ATT the treated, ATC the untreated, ATO the overlap.",
     )
     contrast: tuple[Scalar, Scalar] | None = Field(default=None, description="[treated level, reference level]")
     modifiers: tuple[str, ...] = Field(default=(), description="Columns whose subgroups get effects of their own.")
@@ -80,11 +81,15 @@ class StudyModel(Part):
     data: DataPart
     graph: str | None = Field(default=None, description="Arrow text, DOT, dagitty or GML; or a file that holds it.")
     design: DesignPart = DesignPart()
-    covariates: tuple[str, ...] | None = Field(default=None, description="Columns to adjust for when there is no graph.")
+    covariates: tuple[str, ...] | None = Field(
+        default=None, description="Columns to adjust for when there is no graph."
+    )
     estimators: tuple[str | dict[str, dict[str, Any] | None], ...] = Field(
         default=(), description="Names, or {name: {setting: value}}; the first one answers. Default: chosen for you."
     )
-    negative_outcomes: tuple[str, ...] = Field(default=(), description="Columns that the treatment cannot have changed.")
+    negative_outcomes: tuple[str, ...] = Field(
+        default=(), description="Columns that the treatment cannot have changed."
+    )
     refute: RefutePart = RefutePart()
     sensitivity: bool = True
     decision: DecisionPart | None = None

@@ -58,13 +58,16 @@ def estimator(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Estimator:
     try:
         return kind(**chosen)
     except TypeError as error:
-        raise StudySyntax(f"estimators.{name} has a setting of the wrong type ({error}).", hint="see the method's page") from error
+        raise StudySyntax(
+            f"estimators.{name} has a setting of the wrong type ({error}).", hint="see the method's page"
+        ) from error
 
 
 def _lookup(name: str) -> type[Estimator]:
     if name not in ESTIMATORS:
         raise StudySyntax(
-            f"estimators has {name!r}; it needs names among {', '.join(ESTIMATORS)}.", hint=did_you_mean(name, ESTIMATORS)
+            f"estimators has {name!r}; it needs names among {', '.join(ESTIMATORS)}.",
+            hint=did_you_mean(name, ESTIMATORS),
         )
     return ESTIMATORS[name]
 

@@ -90,14 +90,16 @@ class DifferenceInMeans(Estimator):
             estimand=estimand,
             **describe(self, sample, strategy, rng),
         )
-        fit = Fit(self, sample, question, strategy, estimate, representer=whole.overall.riesz, residual=whole.overall.residual)
+        fit = Fit(
+            self, sample, question, strategy, estimate, representer=whole.overall.riesz, residual=whole.overall.residual
+        )
         if randomized or not strategy.adjust_for:
             return fit
         return fit.with_diagnostics(
             Diagnostic(
                 "ignores-confounders",
                 Severity.DANGER,
-                f"The difference in means leaves {', '.join(strategy.adjust_for)} out: it is an association, not an effect.",
+                f"The difference in means leaves {', '.join(strategy.adjust_for)} out: it is no effect.",
             )
         )
 
@@ -145,8 +147,8 @@ def _check_cells(sample: Sample, count: IntArray) -> None:
         if short:
             where = f"{short} of {len(count)} strata" if len(count) > 1 else "the sample"
             raise EmptyArm(
-                f"Arm {sample.treatment.levels[code]!r} of {sample.treatment.name!r} has fewer than two rows in {where}; "
-                "the difference in means needs two rows per arm for a variance.",
+                f"Arm {sample.treatment.levels[code]!r} of {sample.treatment.name!r} has under two rows in {where};"
+                " the difference in means needs two rows per arm for a variance.",
                 hint="merge small strata, or use Lin() with the strata as covariates",
             )
 

@@ -101,7 +101,10 @@ class AIPW(Estimator):
         )
         floored, diagnostics = lift(propensity.values, self.floor)
         fit = _solve(self, sample, question, strategy, (outcome.values, floored), seed)
-        words = (f"outcome given treatment and covariates: {outcome.words}", f"treatment given covariates: {propensity.words}")
+        words = (
+            f"outcome given treatment and covariates: {outcome.words}",
+            f"treatment given covariates: {propensity.words}",
+        )
         return replace(fit.with_diagnostics(*diagnostics), nuisance_summary=words)
 
 
@@ -149,7 +152,11 @@ def _solve(
     labels, value, influence = ratio_effects(sample, tops, bottoms)
     residual = sample.outcome - outcomes[np.arange(sample.n), sample.treatment.codes]
     estimate = Estimate(
-        labels=labels, value=value, influence=influence, estimand=estimand, **describe(estimator, sample, strategy, seed)
+        labels=labels,
+        value=value,
+        influence=influence,
+        estimand=estimand,
+        **describe(estimator, sample, strategy, seed),
     )
     return Fit(
         estimator,

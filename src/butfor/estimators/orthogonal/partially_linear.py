@@ -151,7 +151,7 @@ def _partial(sample: Sample, outcome: FloatArray, treatment: FloatArray, combine
         gram = weighted.T @ treatment / sample.n
         if np.linalg.eigvalsh(gram)[0] <= 1e-12 * max(float(sample.treatment.values.var()), 1e-300):
             raise Collinear(
-                f"The covariates predict {sample.treatment.name!r} exactly{suffix}; an effect needs variation of its own.",
+                f"The covariates predict {sample.treatment.name!r} exactly{suffix}; an effect needs more variation.",
                 hint="remove the covariates that define the treatment",
             )
         bread = np.linalg.inv(gram)

@@ -133,7 +133,9 @@ def _fit_arm(sample: Sample, code: int) -> _Arm:
     y = sample.outcome[rows]
     freed = controls.project(y[:, None])
     leverage = freed.leverage * (1.0 if weights is None else weights)
-    return _Arm(rows, float(np.average(y, weights=weights)), freed.slopes[:, 0], freed.residual[:, 0], leverage, controls)
+    return _Arm(
+        rows, float(np.average(y, weights=weights)), freed.slopes[:, 0], freed.residual[:, 0], leverage, controls
+    )
 
 
 def _standardise(sample: Sample, estimand: Estimand, *, these_rows: bool) -> Part:

@@ -1,9 +1,9 @@
 """Arrow text: `a -> b <-> c; latent u`, one statement a line or separated by semicolons.
 
-    "blood pressure" -> stroke        an edge; names with spaces or signs in double quotes
-    a -> b -> c; d <- e; f <-> g      chains, either direction, unmeasured common cause
-    a -> {b c}                        an edge to each
-    u [latent]   or   latent u        not measured; likewise selected
+"blood pressure" -> stroke        an edge; names with spaces or signs in double quotes
+a -> b -> c; d <- e; f <-> g      chains, either direction, unmeasured common cause
+a -> {b c}                        an edge to each
+u [latent]   or   latent u        not measured; likewise selected
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Builder:
     selected: set[str] = field(default_factory=set[str])
 
     def connect(self, left: list[str], mark: str, right: list[str]) -> None:
+        """Edges from each left node to each right one."""
         for a in left:
             for b in right:
                 if mark == "<->":
@@ -36,8 +37,13 @@ class Builder:
                     self.directed.append((a, b) if mark == "->" else (b, a))
 
     def graph(self) -> CausalGraph:
+        """What was collected, as a graph."""
         return CausalGraph(
-            tuple(self.nodes), tuple(self.directed), tuple(self.bidirected), frozenset(self.latent), frozenset(self.selected)
+            tuple(self.nodes),
+            tuple(self.directed),
+            tuple(self.bidirected),
+            frozenset(self.latent),
+            frozenset(self.selected),
         )
 
 

@@ -1,4 +1,4 @@
-"""dagitty text: `dag { x [exposure] y [outcome] u [latent] x -> y x <-> z }`; roles and positions are left to the question."""
+"""dagitty text: `dag { x [exposure] y [outcome] u [latent] x -> y x <-> z }`; the question has the roles."""
 
 from __future__ import annotations
 

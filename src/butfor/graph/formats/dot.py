@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.formats.arrows import Builder
 from butfor.graph.formats.tokens import Token, expected, quoted, tokens
@@ -27,6 +29,7 @@ class DotReader:
         self.builder = Builder()
 
     def read(self) -> CausalGraph:
+        """The whole graph."""
         self.expect("{")
         self.block()
         if not self.builder.nodes:
@@ -47,6 +50,7 @@ class DotReader:
         return names
 
     def statement(self) -> list[str]:
+        """One statement; the names in it."""
         first = self.rest[-1]
         if first.kind == "name" and not first.quoted and first.text in DEFAULTS and self.ahead("["):
             self.rest.pop()
@@ -63,20 +67,29 @@ class DotReader:
             for name in chain[0][1]:
                 self.mark(name, found)
             return chain[0][1]
-        for (_, left), (mark, right) in zip(chain, chain[1:], strict=False):
+        for (_, left), (mark, right) in pairwise(chain):
             self.connect(left, mark, right, found)
         return [name for _, names in chain for name in names]
 
     def connect(self, left: list[str], mark: str, right: list[str], found: dict[str, str]) -> None:
+        """Edges between two groups, by mark and attributes."""
         direction = found.get("dir", "")
         mark = {"both": "<->", "back": "<-"}.get(direction, mark)
         if mark not in ("->", "<-", "<->"):
-            raise expected("one of ->, <- and <-> (this reader takes directed graphs with latent causes)", Token("edge", mark, 0))
+            raise expected(
+                "one of ->, <- and <-> (this reader takes directed graphs with latent causes)", Token("edge", mark, 0)
+            )
         self.builder.connect(left, mark, right)
 
     def mark(self, name: str, found: dict[str, str]) -> None:
+        """Roles of a node from its attributes."""
         styles = found.get("style", "").lower().split(",")
-        unseen = found.get("observed", "").lower() in ("no", "false", "0") or found.get("latent", "no").lower() in ("", "yes", "true", "1")
+        unseen = found.get("observed", "").lower() in ("no", "false", "0") or found.get("latent", "no").lower() in (
+            "",
+            "yes",
+            "true",
+            "1",
+        )
         if unseen or any(word in found for word in LATENT_WORDS) or any(s in DASHED for s in styles):
             self.builder.latent.add(name)
         if "selected" in found:
@@ -119,12 +132,15 @@ class DotReader:
         return found
 
     def sees(self, mark: str) -> bool:
+        """Is this mark next?"""
         return bool(self.rest) and self.rest[-1].kind == "mark" and self.rest[-1].text == mark
 
     def ahead(self, mark: str) -> bool:
+        """Is this mark the one after next?"""
         return len(self.rest) > 1 and self.rest[-2].kind == "mark" and self.rest[-2].text == mark
 
     def expect(self, mark: str) -> None:
+        """Take this mark."""
         if not self.sees(mark):
             raise expected(mark, self.rest[-1] if self.rest else None)
         self.rest.pop()
@@ -134,7 +150,11 @@ def write(graph: CausalGraph) -> str:
     """DOT that reads back as the same graph."""
     lines = ["digraph {"]
     for node in graph.nodes:
-        flags = [f for f, role in (("latent=yes, style=dashed", graph.latent), ("selected=yes", graph.selected)) if node in role]
+        flags = [
+            f
+            for f, role in (("latent=yes, style=dashed", graph.latent), ("selected=yes", graph.selected))
+            if node in role
+        ]
         lines.append(f"  {quoted(node)}{' [' + ', '.join(flags) + ']' if flags else ''};")
     lines += [f"  {quoted(a)} -> {quoted(b)};" for a, b in graph.directed]
     lines += [f"  {quoted(a)} -> {quoted(b)} [dir=both, style=dashed];" for a, b in graph.bidirected]

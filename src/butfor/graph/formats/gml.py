@@ -14,7 +14,7 @@ Pairs = list[tuple[str, Any]]
 
 
 def read(text: str) -> CausalGraph:
-    """A graph from GML; edges with `bidirected 1` or `dir "both"` are common causes, nodes with `latent 1` unmeasured."""
+    """A graph from GML; edges with `bidirected 1` are common causes, nodes with `latent 1` are not measured."""
     top = dict(_pairs(_words(text), [], inner=False))
     body: Pairs = top.get("graph", [])
     names: dict[str, str] = {}
@@ -27,7 +27,11 @@ def read(text: str) -> CausalGraph:
             node = dict(value)
             name = str(node.get("label", node.get("id", "")))
             names[str(node.get("id", name))] = name
-            if str(node.get("latent", "0")) in ("1", "true", "yes") or str(node.get("observed", "yes")) in ("no", "0", "false"):
+            if str(node.get("latent", "0")) in ("1", "true", "yes") or str(node.get("observed", "yes")) in (
+                "no",
+                "0",
+                "false",
+            ):
                 latent.add(name)
             if str(node.get("selected", "0")) in ("1", "true", "yes"):
                 selected.add(name)
@@ -44,8 +48,10 @@ def read(text: str) -> CausalGraph:
             both = str(edge.get("bidirected", "0")) == "1" or edge.get("dir") == "both"
             (bidirected if both else directed).append(pair)
     if not names:
-        raise GraphSyntax("The GML has no node; a causal graph needs some.", hint="graph [ node [ id 0 label \"x\" ] ]")
-    return CausalGraph(tuple(names.values()), tuple(directed), tuple(bidirected), frozenset(latent), frozenset(selected))
+        raise GraphSyntax("The GML has no node; a causal graph needs some.", hint='graph [ node [ id 0 label "x" ] ]')
+    return CausalGraph(
+        tuple(names.values()), tuple(directed), tuple(bidirected), frozenset(latent), frozenset(selected)
+    )
 
 
 def _words(text: str) -> list[tuple[str, str]]:
@@ -55,7 +61,9 @@ def _words(text: str) -> list[tuple[str, str]]:
         match = PATTERN.match(text, position)
         if match is None:
             line = text.count("\n", 0, position) + 1
-            raise GraphSyntax(f"Line {line} of the GML has an open quote; text needs a closing one.", hint="close the quote")
+            raise GraphSyntax(
+                f"Line {line} of the GML has an open quote; text needs a closing one.", hint="close the quote"
+            )
         if match.lastgroup:
             found.append((match.lastgroup, match.group(match.lastgroup)))
         position = match.end()

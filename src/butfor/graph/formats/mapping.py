@@ -15,13 +15,19 @@ def read(source: Mapping[str, Any]) -> CausalGraph:
     """A graph from a dict."""
     for key in source:
         if key not in KEYS:
-            raise GraphSyntax(f"The graph has the key {key!r}; a graph dict needs {', '.join(KEYS)}.", hint=did_you_mean(str(key), KEYS))
+            raise GraphSyntax(
+                f"The graph has the key {key!r}; a graph dict needs {', '.join(KEYS)}.",
+                hint=did_you_mean(str(key), KEYS),
+            )
     try:
         pairs = {key: tuple((str(a), str(b)) for a, b in source.get(key, ())) for key in ("directed", "bidirected")}
     except (TypeError, ValueError) as error:
-        raise GraphSyntax("An edge is not a pair; a graph dict needs (cause, effect) pairs.", hint='"directed": [["x", "y"]]') from error
+        raise GraphSyntax(
+            "An edge is not a pair; a graph dict needs (cause, effect) pairs.", hint='"directed": [["x", "y"]]'
+        ) from error
     marked = {key: frozenset(map(str, source.get(key, ()))) for key in ("latent", "selected")}
-    return CausalGraph(tuple(map(str, source.get("nodes", ()))), **pairs, **marked)
+    nodes = tuple(map(str, source.get("nodes", ())))
+    return CausalGraph(nodes, pairs["directed"], pairs["bidirected"], marked["latent"], marked["selected"])
 
 
 def write(graph: CausalGraph) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from butfor.graph.causal_graph import CausalGraph, Edge
 def read(source: Any) -> CausalGraph:
     """A graph from a networkx DiGraph or MultiDiGraph."""
     if not source.is_directed():
-        raise GraphSyntax("The networkx graph is undirected; a causal graph needs directions.", hint="networkx.DiGraph(edges)")
+        raise GraphSyntax(
+            "The networkx graph is undirected; a causal graph needs directions.", hint="networkx.DiGraph(edges)"
+        )
     directed: list[Edge] = []
     bidirected: list[Edge] = [(str(a), str(b)) for a, b in source.graph.get("bidirected", ())]
     for a, b, data in source.edges(data=True):

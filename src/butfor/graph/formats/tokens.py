@@ -68,5 +68,5 @@ def expected(what: str, token: Token | None) -> GraphSyntax:
     where, seen = ("the end of the graph", "nothing") if token is None else (f"line {token.line}", repr(token.text))
     return GraphSyntax(
         f"At {where} there is {seen}; {what} was expected.",
-        hint='write edges as cause -> effect; a; names with spaces in double quotes',
+        hint="write edges as cause -> effect; a; names with spaces in double quotes",
     )
