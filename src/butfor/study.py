@@ -172,32 +172,21 @@ class Study:
 
     def record(self) -> StudyRecord:
         """All stages that were run, as one value."""
-        estimates = self.estimate()
-        primary = estimates.primary
-        overlap = (
-            None
-            if primary.propensity is None
-            else Overlap.of(primary.sample, primary.propensity, primary.result.estimand)
-        )
-        balance = (
-            None if primary.weights is None else balance_table(primary.sample, primary.weights, primary.result.estimand)
-        )
-        return StudyRecord(
+        identification = self.identify()
+        record = StudyRecord(
             question=self.question,
             framing=self.frame(),
             graph=self.causal_graph,
-            identification=self.identify(),
-            estimates=estimates,
+            identification=identification,
             refutations=self._stages.get("refute"),
             sensitivity=self._stages.get("sensitivity"),
             decision=self._stages.get("decide"),
             antipatterns=self.antipatterns(),
-            overlap=overlap,
-            balance=balance,
-            provenance=self._provenance(primary),
+            provenance=Provenance(data_source=self.dataset.describe_source(), seed=self.seed),
             command=self.command,
             title=self.title,
         )
+        return self._with_estimates(record) if identification.strategies else record
 
     # --- how -----------------------------------------------------------------------------------------------------
 
@@ -250,14 +239,22 @@ class Study:
         refutations: Refutations | None = self._stages.get("refute")
         return () if refutations is None else tuple(f"{r.check}: {r.words}" for r in refutations.failed)
 
-    def _provenance(self, fit: Fit) -> Provenance:
-        return Provenance(
-            data_source=fit.sample.source,
-            data_fingerprint=fit.sample.fingerprint,
-            rows_read=fit.sample.loss.rows_read,
-            rows_used=fit.sample.n,
-            seed=self.seed,
-            settings="; ".join(repr(f.estimator) for f in self.estimate().fits),
+    def _with_estimates(self, record: StudyRecord) -> StudyRecord:
+        estimates = self.estimate()
+        fit = estimates.primary
+        estimand, weights = fit.result.estimand, fit.weights
+        return replace(
+            record,
+            estimates=estimates,
+            overlap=None if fit.propensity is None else Overlap.of(fit.sample, fit.propensity, estimand),
+            balance=None if weights is None else balance_table(fit.sample, weights, estimand),
+            provenance=replace(
+                record.provenance,
+                data_fingerprint=fit.sample.fingerprint,
+                rows_read=fit.sample.loss.rows_read,
+                rows_used=fit.sample.n,
+                settings="; ".join(repr(f.estimator) for f in estimates.fits),
+            ),
         )
 
     def _keep(self, stage: str, compute: Callable[[], Any]) -> Any:

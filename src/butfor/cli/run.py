@@ -78,15 +78,17 @@ def run_study(path: Path, outputs: Outputs, *, seed: int | None, fail_on: str | 
                 return INTERRUPTED
         _write(study, outputs)
         print_summary(study, outputs.report, outputs.json)
-        refutations = study.record().refutations
-        return CHECK_FAILED if fail_on and refutations is not None and refutations.failed else DONE
+        record = study.record()
+        doubtful = record.estimates is None or (record.refutations is not None and bool(record.refutations.failed))
+        return CHECK_FAILED if fail_on and doubtful else DONE
 
     return guarded(work)
 
 
 def _run_stages(study: Study, model: StudyModel, estimators: list[Any]) -> None:
     study.frame()
-    study.identify().require()
+    if not study.identify().strategies:
+        return
     study.estimate(*estimators)
     if model.refute.enabled:
         study.refute(*study.standard_refuters(model.refute.simulations))

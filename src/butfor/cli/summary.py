@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from butfor.core.table import format_number
+from butfor.estimators.estimates import Estimates
 from butfor.study import Study
 
 MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "inconclusive": ("?", "yellow")}
@@ -22,14 +23,17 @@ def print_summary(study: Study, report: Path | None, as_json: Path | None) -> No
     console.print()
     console.print(Text(record.title or record.question.sentence, style="bold"))
     console.print(f"A {record.framing.kind} question. {record.identification.explanation}", markup=False)
-    _print_estimates(console, study)
+    if record.estimates is None:
+        console.print(Text("Nothing was estimated: no number would answer the question.", style="bold red"))
+    else:
+        _print_estimates(console, record.estimates)
     if record.refutations is not None:
         for refutation in record.refutations.results:
             mark, style = MARKS[str(refutation.verdict)]
             console.print(Text.assemble((f" {mark} ", style), (f"{refutation.check}: ", "bold"), refutation.words))
     if record.sensitivity is not None:
         console.print(Text.assemble((" ~ ", "cyan"), ("sensitivity: ", "bold"), record.sensitivity.words))
-    else:
+    elif record.estimates is not None:
         console.print(Text(" ~ sensitivity to a hidden confounder was not examined", style="yellow"))
     for diagnostic in record.diagnostics:
         if diagnostic.severity != "note":
@@ -45,10 +49,10 @@ def print_summary(study: Study, report: Path | None, as_json: Path | None) -> No
         console.print("Nothing was written; add --report report.html for the report.", style="dim")
 
 
-def _print_estimates(console: Console, study: Study) -> None:
-    estimates = study.estimate()
+def _print_estimates(console: Console, estimates: Estimates) -> None:
+    several = any(len(fit.result.labels) > 1 for fit in estimates.all)
     table = RichTable(box=None, header_style="dim", pad_edge=False)
-    for name in ("estimator", "estimand", "effect"):
+    for name in ("estimator", "estimand", *(["effect"] if several else [])):
         table.add_column(name)
     for name in ("estimate", "std. error", "95 % interval", "n"):
         table.add_column(name, justify="right")
@@ -61,7 +65,7 @@ def _print_estimates(console: Console, study: Study) -> None:
             table.add_row(
                 Text(name),
                 Text(fit.result.estimand.label),
-                Text(str(row["term"])),
+                *([Text(str(row["term"]))] if several else []),
                 format_number(float(row["estimate"] or 0.0), 3),
                 format_number(float(row["std_error"] or 0.0), 3),
                 f"{low} to {high}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 
 from butfor.core.diagnostic import Assumption
@@ -116,8 +117,10 @@ def _by_graph(
     question: Question, graph: CausalGraph, design: Design, declared: tuple[str, ...] | None, limit: int
 ) -> Identification:
     problem = AdjustmentProblem.of(graph, {question.treatment}, {question.outcome})
+    zero = question.outcome not in graph.descendants({question.treatment})
     if not problem.backdoor.is_separated(problem.treatments, problem.outcomes, problem.canonical):
-        return _not_identified(question, graph, design, problem)
+        found = _not_identified(question, graph, design, problem)
+        return replace(found, status=Status.ZERO_EFFECT, explanation=_zero(question)) if zero else found
     found = list(islice(minimal_adjustment_sets(problem), limit + 1))
     minimal = sorted(found[:limit], key=len)
     optimal = optimal_adjustment_set(problem)
@@ -132,17 +135,18 @@ def _by_graph(
             chosen[tuple(sorted(names))] = _adjustment(
                 question, names, minimal=_among(names, minimal), optimal=names == optimal, implications=implications
             )
-    zero = question.outcome not in graph.descendants({question.treatment})
     status = Status.ZERO_EFFECT if zero else Status.IDENTIFIED
     strategies = tuple(chosen.values())
-    explanation = (
-        f"By the graph {question.treatment} does not cause {question.outcome}: the effect is zero. An estimate "
-        "that is not contradicts the graph."
-        if zero
-        else f"Identified by adjustment. {strategies[0].describe()}"
-    )
+    explanation = _zero(question) if zero else f"Identified by adjustment. {strategies[0].describe()}"
     proof = _proof(question, problem, strategies[0])
     return Identification(question, graph, design, strategies, status, explanation, proof, None, len(found) <= limit)
+
+
+def _zero(question: Question) -> str:
+    return (
+        f"By the graph {question.treatment} does not cause {question.outcome}: the effect is zero. An estimate that is "
+        "not contradicts the graph."
+    )
 
 
 def _among(names: tuple[str, ...], minimal: list[tuple[str, ...]]) -> bool:

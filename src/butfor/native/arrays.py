@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,15 @@ IntArray = NDArray[np.int32]
 MOST_THREADS = 8
 
 
+@cache
+def _cores() -> int:
+    return min(os.cpu_count() or 1, MOST_THREADS)
+
+
 def thread_count(threads: int | None) -> int:
     """The threads to use: all cores, eight at most, unless told."""
     if threads is None:
-        return min(os.cpu_count() or 1, MOST_THREADS)
+        return _cores()
     if threads < 1:
         raise InvalidSetting(f"threads is {threads}; a kernel needs 1 or more.", hint="threads=1")
     return threads

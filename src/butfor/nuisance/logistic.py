@@ -23,11 +23,13 @@ RIDGE_GRID = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 ITERATIONS = 60
 # Rows that tell enough of the columns' scale, and of the coefficients, to start from.
 ROWS_FOR_SCALE = 5000
-ROWS_FOR_START = 4096
+ROWS_FOR_START = 16384
 # Squared step, in standard deviations of the columns, after which Newton's error is below 1e-10.
 STEP_TOLERANCE = 1e-10
 # Bound on what the next step of a model without its fold would move, in the same unit.
 FOLD_TOLERANCE = 5e-9
+FOLD_TOLERANCE_OF_MANY_ROWS = 5e-8
+MANY_ROWS = 50_000
 # A model of all rows within this step can pass for the common start of the models without a fold.
 NEAR = 0.05
 LONGEST_STEP = 5.0
@@ -261,12 +263,13 @@ def _leave_folds_out(
     slope = (gradients.sum(axis=0) - gradients) / total[:, None] - ridge * together
     beta = np.tile(together, (count, 1))
     before = 1.0
+    tolerance = FOLD_TOLERANCE if len(target) < MANY_ROWS else FOLD_TOLERANCE_OF_MANY_ROWS
     for _ in range(ITERATIONS):
         move = np.stack([_solve(h, g)[0] for h, g in zip(curvature, slope, strict=True)])
         beta = beta + move
         size = float(np.abs(move).max())
         # Steps shrink by a factor that itself shrinks: what is left is at most about this step times that factor.
-        if size * size / before < FOLD_TOLERANCE:
+        if size * size / before < tolerance:
             return beta
         if size > before / 2:
             break

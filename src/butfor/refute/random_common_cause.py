@@ -37,7 +37,7 @@ class RandomCommonCause(Refuter):
     the shift is also larger than a tenth of the standard error.
 
     Args:
-        simulations: refits; default 100 where a refit is closed-form algebra, 2 with machine-learned nuisances.
+        simulations: refits; default 30 where a refit is closed-form algebra, 2 with machine-learned nuisances.
     """
 
     simulations: int | None = None
@@ -56,7 +56,7 @@ class RandomCommonCause(Refuter):
         self, fit: Fit, *, seed: int, cache: NuisanceCache | None = None, progress: Progress | None = None
     ) -> Finding:
         """Refit with noise among the covariates."""
-        count = self.simulations or (100 if is_cheap(fit.estimator) else 2)
+        count = self.simulations or (30 if is_cheap(fit.estimator) else 2)
         sample, real = overall_sample(fit), Effects.of(fit)
         noisy = sample.with_covariates(room_for_one_more(sample.covariates, self.name))
         kept = cache or NuisanceCache()

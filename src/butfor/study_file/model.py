@@ -61,7 +61,7 @@ class RefutePart(Part):
     """Which checks to run, and how often they simulate."""
 
     enabled: bool = True
-    simulations: int | None = Field(default=None, ge=2, description="Simulations of each check; default: its own.")
+    simulations: int | None = Field(default=None, ge=20, description="Simulations of each check; default: its own.")
 
 
 class DecisionPart(Part):

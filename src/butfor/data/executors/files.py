@@ -8,13 +8,15 @@ import glob
 import gzip
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+import numpy as np
+
 from butfor.core.errors import InvalidSetting, UnreadableData
 from butfor.data.executors.duckdb import TableExecutor, open_table, readable, rows_of_relation, unrepeated
-from butfor.data.rows import Numbers, Rows
+from butfor.data.rows import Categories, Column, Numbers, Rows
 
 MISSING_WORDS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null")
 """Cells of a CSV file that count as missing."""
@@ -55,7 +57,7 @@ class FileExecutor:
         except UnreadableData:
             pass  # a later row may not fit what the first rows look like: look at all of them
         try:
-            return self._scan(columns, ALL_ROWS)
+            return _with_infinite_numbers(self._scan(columns, ALL_ROWS))
         except UnreadableData:
             for file in self.files:
                 _find_broken_line(file)
@@ -86,6 +88,24 @@ class FileExecutor:
                 "nullstr=$missing, sample_size=$sniffed, files_to_sniff=-1, strict_mode=true, null_padding=false)",
                 params=parameters,
             )
+
+
+def _with_infinite_numbers(rows: Rows) -> Rows:
+    """A CSV column of numbers in which some cells say inf: numbers all the same, so that they are found as infinite."""
+    columns = {name: _as_numbers(column) for name, column in rows.columns.items()}
+    return replace(rows, columns=columns)
+
+
+def _as_numbers(column: Column) -> Column:
+    if not isinstance(column, Categories):
+        return column
+    try:
+        levels = np.array([float(level) for level in column.levels])
+    except ValueError:
+        return column
+    if not np.isinf(levels).any():
+        return column
+    return Numbers(column.name, np.where(column.codes < 0, np.nan, levels[column.codes]))
 
 
 def open_path(path: str, table: str | None) -> FileExecutor | TableExecutor:

@@ -59,7 +59,7 @@ class Lin(Estimator):
     covariance: Robust = Robust.HC2
 
     name: ClassVar[str] = "lin"
-    title: ClassVar[str] = "Lin's interacted regression"
+    title: ClassVar[str] = "Lin's regression"
     treatments: ClassVar[tuple[TreatmentKind, ...]] = ("binary", "arms")
 
     def fit_sample(

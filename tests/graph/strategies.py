@@ -1,0 +1,28 @@
+"""Random graphs for property tests."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import strategies as st
+
+import butfor as bf
+
+NAMES = st.text(st.characters(blacklist_categories=("Cs", "Cc")), min_size=1, max_size=8).map(str.strip).filter(bool)
+
+
+@st.composite
+def graphs(draw: st.DrawFn, nodes: int = 5, *, latent: bool = False, weird: bool = False) -> bf.CausalGraph:
+    """A random acyclic graph with bidirected edges, perhaps latent nodes and strange names."""
+    count = draw(st.integers(2, nodes))
+    names = (
+        draw(st.lists(NAMES, min_size=count, max_size=count, unique=True)) if weird else [f"v{i}" for i in range(count)]
+    )
+    pairs = list(itertools.combinations(names, 2))
+    kinds = draw(
+        st.lists(st.sampled_from(["none", "->", "->", "<->", "both"]), min_size=len(pairs), max_size=len(pairs))
+    )
+    directed = [p for p, k in zip(pairs, kinds, strict=True) if k in ("->", "both")]
+    bidirected = [p for p, k in zip(pairs, kinds, strict=True) if k in ("<->", "both")]
+    hidden = draw(st.sets(st.sampled_from(names))) if latent else set()
+    return bf.CausalGraph(tuple(names), tuple(directed), tuple(bidirected), frozenset(hidden))

@@ -1,0 +1,126 @@
+"""Identification: what comes first, what is refused, what is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import butfor as bf
+from butfor.core.errors import NotIdentified, UnknownNode
+from butfor.identify.antipatterns import check_adjustment
+from butfor.identify.identification import Identification
+from butfor.identify.identify import identify
+
+QUESTION = bf.Question("x", "y")
+
+
+def by(text: str, **settings: object) -> Identification:
+    return identify(QUESTION, bf.CausalGraph.from_any(text), **settings)  # type: ignore[arg-type]
+
+
+def test_the_optimal_set_comes_first_and_the_minimal_ones_follow() -> None:
+    found = by("z -> w -> y; z -> x; x -> y; p -> y")
+    assert [s.adjust_for for s in found.strategies] == [("w", "p"), ("z",), ("w",)]
+    assert found.strategies[0].to_dict()["optimal"] is True
+    assert found.strategies[0].estimand == "Σ_{w, p} P(y | x, w, p) P(w, p)"
+    assert [s.minimal for s in found.strategies] == [False, True, True]
+    assert found.to_dict()["status"] == "identified"
+    assert "x <- z" in " ".join(found.proof)
+
+
+def test_what_is_not_identified_names_the_open_path() -> None:
+    found = by("u [latent]; u -> x; u -> y; x -> y")
+    assert found.to_dict()["status"] == "not_identified"
+    assert found.open_path == "x <- u -> y"
+    with pytest.raises(NotIdentified, match="x <- u -> y"):
+        found.require()
+
+
+def test_nodes_that_are_not_in_the_data_count_as_latent() -> None:
+    assert by("z -> x; z -> y; x -> y", observed=["x", "y"]).strategies == ()
+
+
+def test_no_effect_by_the_graph() -> None:
+    found = by("y -> x")
+    assert found.to_dict()["status"] == "zero_effect"
+    assert "zero" in found.explanation
+
+
+def test_randomisation_needs_no_graph_and_uses_it_for_precision() -> None:
+    bare = identify(QUESTION, design=bf.Randomized(within="clinic"))
+    assert bare.require().to_dict() | {"assumptions": 0} == {
+        "kind": "randomization",
+        "adjust_for": ["clinic"],
+        "minimal": True,
+        "estimand": "Σ_{clinic} P(y | x, clinic) P(clinic)",
+        "assumptions": 0,
+        "implications": [],
+        "within": ["clinic"],
+        "precision": [],
+    }
+    helped = by("age -> y; x -> m -> y; x -> y", design=bf.Randomized())
+    assert helped.require().precision == ("age",)
+
+
+def test_covariates_on_the_users_word() -> None:
+    found = identify(QUESTION, covariates=["age"])
+    assert found.require().adjust_for == ("age",)
+    assert "on your word" in found.require().describe()
+    assert identify(QUESTION).strategies == ()
+
+
+def test_valid_covariates_lead_and_invalid_ones_do_not() -> None:
+    text = "z -> x; z -> y; x -> m -> y"
+    assert by(text + "; w -> z", covariates=["w", "z"]).require().adjust_for == ("w", "z")
+    assert by(text, covariates=["z", "m"]).require().adjust_for == ("z",)
+
+
+@pytest.mark.parametrize(
+    ("text", "match"), [("a -> y", "treatment"), ("x -> a", "outcome"), ("x [latent]; x -> y", "not measured")]
+)
+def test_treatment_and_outcome_must_be_there(text: str, match: str) -> None:
+    with pytest.raises(UnknownNode, match=match):
+        by(text)
+
+
+def test_the_list_is_bounded() -> None:
+    chain = "; ".join(f"z{i} -> x; z{i} -> w{i} -> y" for i in range(6))
+    found = by(chain + "; x -> y", limit=10)
+    assert not found.complete
+    assert len(found.strategies) <= 11
+
+
+@pytest.mark.parametrize(
+    ("text", "covariates", "names"),
+    [
+        ("x -> m -> y", ["m"], {"adjusts-for-mediator"}),
+        ("x -> y; x -> d", ["d"], {"adjusts-for-descendant"}),
+        ("a -> c <- b; a -> x; b -> y; x -> y", ["c"], {"adjusts-for-collider"}),
+        ("z -> x -> y", ["z"], {"instrument-as-covariate"}),
+        ("z -> x; z -> y; x -> y", ["z"], set()),
+    ],
+)
+def test_antipatterns_are_called_by_name(text: str, covariates: list[str], names: set[str]) -> None:
+    found = check_adjustment(bf.CausalGraph.from_any(text), QUESTION, covariates)
+    assert {d.name for d in found} == names
+    assert all(repr(covariates[0]) in d.message for d in found)
+
+
+def test_no_graph_is_said() -> None:
+    assert [d.name for d in check_adjustment(None, QUESTION, ["z"])] == ["no-graph"]
+
+
+def test_json_round_trip() -> None:
+    found = by("z -> x; z -> y; x -> y")
+    back = bf.from_json(bf.to_json(found))
+    assert back.to_dict() == found.to_dict()
+    assert back.question == found.question
+
+
+def test_a_hundred_nodes() -> None:
+    rng = np.random.default_rng(5)
+    names = [f"v{j}" for j in range(100)]
+    edges = [(a, b) for j, b in enumerate(names) for a in names[:j] if rng.random() < 3 / 100]
+    hidden = frozenset(n for n in names[:-1] if rng.random() < 0.2 and n != "v50")
+    found = identify(bf.Question("v50", "v99"), bf.CausalGraph(tuple(names), tuple(edges), latent=hidden))
+    assert found.status in ("identified", "zero_effect", "not_identified")

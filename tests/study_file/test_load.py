@@ -1,0 +1,100 @@
+"""Study files: what they take, and how they say what is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import butfor as bf
+from butfor.core.errors import StudySyntax
+from butfor.study_file.load import build_study, estimators_of, question_of, read_study_file
+from butfor.study_file.model import StudyModel
+from butfor.study_file.template import TEMPLATE
+
+GOOD = "question: {treatment: t, outcome: y}\ndata: {path: d.csv}\n"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "study.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_template_is_a_study(tmp_path: Path) -> None:
+    model = read_study_file(write(tmp_path, TEMPLATE))
+    study = build_study(model, tmp_path)
+    assert study.question.treatment == "discount"
+    assert study.causal_graph is not None
+    assert study.causal_graph.children("discount") == ("value_90d",)
+    assert str(study.source) == str(tmp_path / "customers.parquet")
+
+
+def test_names_become_objects(tmp_path: Path) -> None:
+    text = (
+        GOOD
+        + "estimators: [aipw: {outcome_model: linear, propensity_model: logistic, folds: 3}, ols, ipw: {powers: 2}]"
+    )
+    chosen = estimators_of(read_study_file(write(tmp_path, text)))
+    assert chosen == [
+        bf.AIPW(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel(), folds=3),
+        bf.OLS(),
+        bf.IPW(powers=2),
+    ]
+
+
+def test_questions(tmp_path: Path) -> None:
+    text = (
+        "question: {treatment: t, outcome: y, estimand: {kind: ATT, trim: 0.1}, contrast: [2, 0]}\ndata: {path: d.csv}"
+    )
+    assert question_of(read_study_file(write(tmp_path, text))) == bf.Question(
+        "t", "y", bf.ATT(trim=0.1), contrast=(2, 0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("question: {treatmnt: t, outcome: y}\ndata: {path: d}", r"question\.treatmnt \(line 1\)", "'treatment'"),
+        (GOOD + "grpah: a -> b", r"grpah \(line 3\)", "'graph'"),
+        (GOOD + "decision: {value_per_unit: 1, cost_per_treatd: 2}", "cost_per_treatd", "'cost_per_treated'"),
+        ("question: {treatment: t}\ndata: {path: d}", r"question\.outcome is missing", "outcome:"),
+        ("question: {treatment: t, outcome: y, estimand: ATX}\ndata: {path: d}", "ATE", "schema"),
+        (GOOD + "seed: -1", r"seed \(line 3\) is -1", "schema"),
+        (GOOD + "seed: [", "breaks at line", "indentation"),
+        ("- 1", "no keys", "butfor new"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str, hint: str) -> None:
+    with pytest.raises(StudySyntax, match=message) as caught:
+        read_study_file(write(tmp_path, text))
+    assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("entry", "message", "hint"),
+    [
+        ("apiw", "'apiw'", "'aipw'"),
+        ("aipw: {fold: 3}", r"estimators\.aipw\.fold", "'folds'"),
+        ("aipw: {outcome_model: linar}", "'linar'", "'linear'"),
+        ("ipw: {powers: two}", "'two'", "powers"),
+    ],
+)
+def test_estimators_are_checked(tmp_path: Path, entry: str, message: str, hint: str) -> None:
+    with pytest.raises(StudySyntax, match=message) as caught:
+        estimators_of(read_study_file(write(tmp_path, GOOD + f"estimators: [{entry}]")))
+    assert hint in caught.value.hint
+
+
+def test_a_missing_file_names_the_nearest(tmp_path: Path) -> None:
+    write(tmp_path, GOOD)
+    with pytest.raises(StudySyntax) as caught:
+        read_study_file(tmp_path / "studdy.yaml")
+    assert "'study.yaml'" in caught.value.hint
+
+
+def test_every_key_is_described_or_plain() -> None:
+    schema = json.dumps(StudyModel.model_json_schema())
+    for key in ("question", "data", "graph", "design", "estimators", "negative_outcomes", "decision", "seed"):
+        assert f'"{key}"' in schema
