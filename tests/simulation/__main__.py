@@ -13,15 +13,22 @@ HEAD = """# Simulations
 
 Bias and coverage of every standard error in worlds with known effects (`tests/simulation/worlds.py`), written by
 `make simulations`. Effects differ between units, so that an estimator of another estimand than it names would show.
-A coverage of 95 % has a Monte Carlo standard error of 0.7 points with 1,000 draws and 1.3 with 300.
+A coverage of 95 % has a Monte Carlo standard error of 0.3 points with 4,000 draws and 1.1 with 400.
 
+"""
+
+
+NOTES = """
+Two rows need a word. *AIPW, curved*: with 1,000 rows neither learned nuisance is good on a bent surface, the product of
+their errors leaves a bias of a third of a standard deviation, and the interval covers 91.5 %; with 4,000 rows it is 94 %.
+*Trimmed* effects take the estimated trimming as given, which is a little short.
 """
 
 
 def main() -> None:
     with ProcessPoolExecutor(2) as pool:
         outcomes = list(pool.map(simulate, (*SLOW, *FAST)))
-    Path(sys.argv[1]).write_text(HEAD + table(outcomes) + "\n", encoding="utf-8")
+    Path(sys.argv[1]).write_text(HEAD + table(outcomes) + "\n" + NOTES, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ class Case:
     term: int = 0
     settings: tuple[tuple[str, Any], ...] = ()
     bands: tuple[float, ...] = ()
+    # What asymptotics leaves at this sample size: bias in standard deviations, and missing coverage.
+    bias_allowed: float = 0.1
+    coverage_allowed: float = 0.015
 
     @property
     def how(self) -> str:
