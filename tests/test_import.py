@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+import butfor
+
 HEAVY = {"scipy", "sklearn", "pandas", "polars", "duckdb", "pyarrow", "altair", "jinja2", "vl_convert", "pydantic"}
 
 
@@ -24,6 +26,18 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", ["OLS", "IPW", "Lin", "DifferenceInMeans", "LinearModel", "LogisticModel"])
 def test_plain_methods_load_without_the_heavy_libraries(name: str) -> None:
     assert loaded_after(f"import butfor; butfor.{name}()").isdisjoint(HEAVY)
+
+
+def test_every_public_name_is_there() -> None:
+    code = "import butfor; assert len(butfor.__all__) > 40; [getattr(butfor, name) for name in butfor.__all__]"
+    assert "butfor" in loaded_after(code)
+    assert set(dir(butfor)) == set(butfor.__all__)
+    assert all(getattr(butfor, name) is not None for name in butfor.__all__)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        butfor.no_such_name  # noqa: B018
 
 
 def test_plain_fits_never_load_scikit_learn() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit
 
 from butfor.core.errors import InvalidSetting
 from butfor.native.logistic import fold_predict, logistic_gradients, logistic_sums
@@ -106,6 +107,13 @@ def test_the_logistic_function_is_accurate_everywhere() -> None:
     assert_array_equal(found[line == 0.0], 0.5)
 
 
+def test_probabilities_are_scipys_far_out_too() -> None:
+    line = np.r_[np.linspace(-40.0, 40.0, 8_001), -1000.0, 1000.0]
+    found = fold_predict(line[:, None], np.array([[0.0, 1.0]]), probability=True)
+    assert_allclose(found, expit(line), rtol=0, atol=1e-15)
+    assert_allclose(found[:-2], expit(line[:-2]), rtol=1e-14)
+
+
 def test_beyond_700_the_probability_stays_between_0_and_1() -> None:
     line = np.array([-1e308, -710.0, 710.0, 1e308])
     found = fold_predict(line[:, None], np.array([[0.0, 1.0]]), probability=True)
@@ -142,6 +150,8 @@ def test_what_does_not_fit_is_refused() -> None:
         fold_predict(w.rows, w.models[:, :2], w.folds)
     with pytest.raises(InvalidSetting, match="hold 3 models"):
         fold_predict(w.rows, w.models)
+    with pytest.raises(InvalidSetting, match="hold 3 models"):
+        logistic_sums(w.rows, w.outcome, w.models)
     with pytest.raises(InvalidSetting, match="run from"):
         logistic_gradients(w.rows, w.outcome, w.models, np.full(10, FOLDS))
     with pytest.raises(InvalidSetting, match="outcome has shape"):

@@ -167,3 +167,11 @@ def test_values_that_are_not_finite_are_refused(bad: float) -> None:
 def test_a_vector_is_not_a_matrix() -> None:
     with pytest.raises(InvalidSetting, match="1 dimensions"):
         comoments(np.ones(10))
+
+
+def test_no_columns_still_count_the_rows() -> None:
+    found = comoments(np.empty((5, 0)), np.arange(5.0), np.array([0, 0, 1, 1, 1]), 2)
+    assert_array_equal(found.count, [2.0, 3.0])
+    assert_array_equal(found.weight, [1.0, 9.0])
+    assert found.mean.shape == (2, 0)
+    assert found.comoment.shape == (2, 0, 0)

@@ -103,7 +103,12 @@ def _progress() -> Generator[Any]:
     """A bar on stderr for work that takes more than a moment; nothing when stderr is not a terminal."""
     console = Console(stderr=True)
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=console, transient=True
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     ) as bars:
         tasks: dict[str, Any] = {}
 

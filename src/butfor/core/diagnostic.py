@@ -29,6 +29,9 @@ class Diagnostic:
     message: str
     value: float | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "severity", Severity(self.severity))
+
 
 @public_value
 @dataclass(frozen=True)

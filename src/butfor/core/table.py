@@ -56,7 +56,7 @@ class Table:
         """A polars DataFrame."""
         import polars as pl
 
-        return pl.DataFrame(self.to_dict())
+        return pl.DataFrame(self.to_dict(), strict=False)  # a column may hold 1 and 2.5
 
     def to_arrow(self) -> Any:
         """A pyarrow Table."""
@@ -68,7 +68,7 @@ class Table:
         """A Markdown table."""
         cells = [[format_cell(v) for v in row] for row in self.rows]
         lines = [list(self.names), ["---"] * len(self.names), *cells]
-        return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in line) + " |" for line in lines)
+        return "\n".join("| " + " | ".join(map(_markdown_cell, line)) + " |" for line in lines)
 
     def to_html(self) -> str:
         """An HTML table, escaped."""
@@ -83,6 +83,10 @@ class Table:
 
     def _repr_html_(self) -> str:
         return self.to_html()
+
+
+def _markdown_cell(text: str) -> str:
+    return " ".join(text.splitlines()).replace("|", "\\|")
 
 
 def _html_cell(value: Cell) -> str:
@@ -108,7 +112,8 @@ def format_number(value: float, digits: int = 4) -> str:
         return "0"
     if not 1e-4 <= abs(value) < 1e9:
         return f"{value:.{digits - 1}e}"
-    decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    rounded = float(f"{value:.{digits - 1}e}")  # 9.99996 is 10.00, not 10.000
+    decimals = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     return f"{value:,.{decimals}f}"
 
 

@@ -61,15 +61,20 @@ class Controls:
         """Columns (n × d) freed of intercept and controls, their slopes on the controls, and the leverages."""
         weighted = columns if self.weights is None else columns * self.weights[:, None]
         total = float(len(columns)) if self.weights is None else float(self.weights.sum())
-        sums = weighted.sum(axis=0)
+        sums = _column_sums(weighted)
         centre = sums / total
         # Both the columns and the controls are centred before they are multiplied: a large mean costs no digits.
         centred = weighted - (centre if self.weights is None else np.outer(self.weights, centre))
-        cross = self.matrix.T @ centred - np.outer(self.mean, centred.sum(axis=0))
+        cross = self.matrix.T @ centred - np.outer(self.mean, _column_sums(centred))
         along = np.asarray(self.root.T @ cross, dtype=np.float64)
         residual, leverage = project(self.matrix, self.mean, self.root, columns, centre, along)
         leverage += 1.0 / total
         return Projection(residual, self.root @ along, leverage)
+
+
+def _column_sums(columns: FloatArray) -> FloatArray:
+    """Sums of a few long columns, pairwise and one column at a time: quicker than along the short axis."""
+    return np.array([np.add.reduce(column) for column in columns.T])
 
 
 @dataclass(frozen=True, eq=False)

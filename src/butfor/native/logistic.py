@@ -47,13 +47,16 @@ def logistic_sums(
     """
     rows = as_matrix(matrix)
     n, p = rows.shape
+    slopes = as_coefficients(np.atleast_2d(coefficients), p)
+    if len(slopes) != 1:
+        raise InvalidSetting(f"coefficients hold {len(slopes)} models; these sums need one.", hint="coefficients[0]")
     gradients, hessians = _kernels.logistic_sums(
         rows,
         as_vector(outcome, n, "outcome"),
         as_weights(weights, n),
         as_groups(groups, n, group_count),
         group_count,
-        as_coefficients(np.atleast_2d(coefficients), p)[0],
+        slopes[0],
         thread_count(threads),
     )
     check_finite(gradients, hessians)

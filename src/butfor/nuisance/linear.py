@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import InvalidSetting
+from butfor.core.errors import InvalidSetting, TooFewRows
 from butfor.core.rng import Seed
 from butfor.data.content import rank_key
 from butfor.native.logistic import fold_predict
@@ -121,6 +121,8 @@ def merge_moments(parts: CoMoments) -> tuple[FloatArray, FloatArray, float]:
     """Mean, co-moment and weight of all groups together (Chan, Golub and LeVeque)."""
     weight = parts.weight
     total = float(weight.sum())
+    if not total > 0.0:
+        raise TooFewRows("No row has weight; a linear model needs a row with weight.", hint="weights=None")
     mean = weight @ parts.mean / total
     gaps = parts.mean - mean
     return mean, parts.comoment.sum(axis=0) + (gaps * weight[:, None]).T @ gaps, total

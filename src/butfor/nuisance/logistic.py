@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import InvalidSetting, SeparatedPropensity
+from butfor.core.errors import EmptyArm, InvalidSetting, SeparatedPropensity, TooFewRows
 from butfor.core.rng import Seed
 from butfor.native.logistic import fold_predict, logistic_gradients, logistic_sums
 from butfor.nuisance.learner import Learner
@@ -114,6 +114,8 @@ class Design:
     def of(cls, matrix: FloatArray, weights: FloatArray | None, *, exact: bool) -> Design:
         """Standardised by all rows with their weights (a penalty depends on it), or by some rows."""
         q = matrix.shape[1] + 1
+        if len(matrix) == 0 or (weights is not None and not weights.sum() > 0.0):
+            raise TooFewRows("No row has weight; a logit needs rows of two arms with weight.", hint="weights=None")
         if q == 1:
             return cls(matrix, np.eye(1), np.eye(1))
         step = 1 if exact else max(1, len(matrix) // ROWS_FOR_SCALE)
@@ -195,6 +197,8 @@ def _newton(
 ) -> FloatArray:
     """Standardised coefficients (models × (classes − 1) × q); model k leaves fold k out."""
     classes = int(codes.max()) + 1
+    if classes < 2:
+        raise EmptyArm("All rows are of the first arm; a logit needs rows of two arms.", hint="use rows of all arms")
     if classes == 2:
         target = codes.astype(np.float64)
         if folds is None:
