@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.testing import assert_array_equal
 from sklearn.linear_model import Ridge
 
@@ -126,3 +127,27 @@ def test_many_threads_can_ask() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+def test_nothing_is_kept_of_arrays_that_are_gone() -> None:
+    cache = NuisanceCache()
+    for i in range(5):
+        array = frozen(np.full(3, float(i)))
+        assert cache.get("sum", (array,), lambda i=i: 3.0 * i) == 3.0 * i
+        del array
+    assert len(cache._digests) == 0
+
+
+def test_a_failure_is_not_remembered() -> None:
+    cache = NuisanceCache()
+    array = frozen(np.zeros(3))
+    with pytest.raises(ZeroDivisionError):
+        cache.get("x", (array,), lambda: 1 / 0)
+    assert cache.get("x", (array,), lambda: 2.0) == 2.0
+
+
+def test_one_writeable_array_among_others_keeps_the_answer_out() -> None:
+    cache = NuisanceCache()
+    still, open_to_change = frozen(np.zeros(3)), np.zeros(3)
+    assert [cache.get("x", (still, None, open_to_change), lambda i=i: i) for i in range(2)] == [0, 1]
+    assert [cache.get("x", (still, None), lambda i=i: i) for i in range(2)] == [0, 0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 from butfor.core.errors import InvalidSetting, TooFewRows
@@ -78,3 +80,38 @@ def test_folds_of_a_sample_are_cached_by_content() -> None:
     assert sample_folds(sample, 5, 0, cache) is sample_folds(sample, 5, 0, cache)
     assert sample_folds(sample, 5, 0, cache) is not sample_folds(sample, 5, 1, cache)
     assert_array_equal(sample_folds(sample, 5, 0, cache).codes, sample_folds(world(200), 5, 0).codes)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    distinct=st.integers(20, 200),
+    count=st.integers(2, 10),
+    seed=st.integers(0, 2**31 - 1),
+    data=st.integers(0, 2**32 - 1),
+)
+def test_any_keys(distinct: int, count: int, seed: int, data: int) -> None:
+    """Order does not matter, equal keys share a fold, and folds hold equally many distinct keys but for one."""
+    rng = np.random.default_rng(data)
+    keys = rng.integers(0, 2**63, size=distinct, dtype=np.uint64)
+    rows = np.concatenate([keys, rng.choice(keys, size=distinct)])
+    folds = assign_folds(rows, count, seed)
+    order = rng.permutation(len(rows))
+    assert_array_equal(assign_folds(rows[order], count, seed), folds[order])
+    assert_array_equal(folds[:distinct], assign_folds(keys, count, seed))
+    sizes = np.bincount(folds[:distinct], minlength=count)
+    assert sizes.max() - sizes.min() <= 1
+    of_key = dict(zip(keys.tolist(), folds.tolist(), strict=False))
+    assert [of_key[key] for key in rows.tolist()] == folds.tolist()
+
+
+def test_folds_of_a_sample_follow_its_rows_and_not_its_treatment_or_units() -> None:
+    sample = world(300)
+    folds = sample_folds(sample, 5, 0).codes
+    order = np.random.default_rng(4).permutation(300)
+    assert_array_equal(sample_folds(sample.take(order), 5, 0).codes, folds[order])
+    doubled = sample.take(np.repeat(np.arange(300), 2))
+    assert_array_equal(sample_folds(doubled, 5, 0).codes, np.repeat(folds, 2))
+    swapped = sample_of(sample.covariates.matrix, 1.0 - sample.treatment.values, sample.outcome)
+    assert_array_equal(sample_folds(swapped, 5, 0).codes, folds)
+    other_units = sample_of(sample.covariates.matrix * 100.0 + 3.0, sample.treatment.values, sample.outcome / 7.0)
+    assert_array_equal(sample_folds(other_units, 5, 0).codes, folds)
