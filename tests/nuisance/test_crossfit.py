@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
 from butfor.core.rng import Seed
+from butfor.data.sample import Covariates
 from butfor.nuisance.boosting import Boosting
 from butfor.nuisance.crossfit import (
     CrossFit,
@@ -185,3 +186,12 @@ def test_values_are_read_only() -> None:
     values = cross_fit_outcome_mean(SAMPLE, LinearModel(), FOLDS, 0).values
     with pytest.raises(ValueError, match="read-only"):
         values[0] = 1.0
+
+
+def test_without_covariates_the_outcome_is_the_mean_of_the_arm_in_the_other_folds() -> None:
+    full = world(60)
+    sample = full.with_covariates(Covariates(np.empty((full.n, 0)), (), ()))
+    folds = sample_folds(sample, 3, 0)
+    found = cross_fit_outcome_by_arm(sample, Boosting(), folds, 0).values
+    outside = (folds.codes != 1) & (sample.treatment.codes == 0)
+    assert_allclose(found[folds.codes == 1, 0], sample.outcome[outside].mean(), rtol=1e-12)

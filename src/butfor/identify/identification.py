@@ -58,7 +58,9 @@ class Identification:
             raise NotIdentified(
                 f"The effect of {self.question.treatment!r} on {self.question.outcome!r} is not identified. "
                 f"{self.explanation}",
-                hint="measure a node on the open path, randomise the treatment, or revise the graph",
+                hint="measure a node on the open path, randomise the treatment, or revise the graph"
+                if self.open_path
+                else "give a graph, design=bf.Randomized(), or covariates=[...]",
             )
         return self.strategies[0]
 

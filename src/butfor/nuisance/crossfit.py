@@ -137,11 +137,16 @@ def cross_fit_outcome_by_arm(
     task = Task(sample.covariates.matrix, sample.outcome, folds, sample.weights, seed)
 
     def compute() -> CrossFit:
-        found, words = _by_arm(model, task, codes, arms)
+        found, words = _by_arm(_mean_without_covariates(model, task), task, codes, arms)
         return CrossFit(frozen(found), words)
 
     key = ("outcome by arm", *_identity(model, 0), folds.count, seed, arms)
     return remember(cache, key, (task.matrix, task.target, codes, folds.codes, task.weights, _given(model)), compute)
+
+
+def _mean_without_covariates(model: Any, task: Task) -> Any:
+    """Without covariates every model is the mean of the other folds, which least squares gives."""
+    return LinearModel() if task.matrix.shape[1] == 0 and not isinstance(model, OutOfFold) else model
 
 
 def _by_arm(model: Any, task: Task, codes: IntArray, arms: int) -> tuple[FloatArray, str]:
@@ -210,8 +215,7 @@ def _cross_fit_mean(
     task = Task(sample.covariates.matrix, target, folds, sample.weights, seed)
 
     def compute() -> CrossFit:
-        chosen = LinearModel() if task.matrix.shape[1] == 0 and not isinstance(model, OutOfFold) else model
-        found, words = cross_fit(chosen, task)
+        found, words = cross_fit(_mean_without_covariates(model, task), task)
         return CrossFit(frozen(found), words)
 
     key = (what, *_identity(model, 0), folds.count, seed)
