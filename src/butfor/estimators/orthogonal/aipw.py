@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic, Severity
-from butfor.core.errors import InvalidSetting
+from butfor.core.errors import InvalidSetting, SeparatedPropensity
 from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
@@ -108,12 +108,26 @@ class AIPW(Estimator):
         return replace(fit.with_diagnostics(*diagnostics), nuisance_summary=words)
 
 
+# Beyond this share of rows without a counterpart an average effect is extrapolation.
+NO_OVERLAP = 0.9
+
+
 def lift(propensity: FloatArray, floor: float) -> tuple[FloatArray, tuple[Diagnostic, ...]]:
-    """Propensities no lower than `floor`, and a diagnostic that says how many were."""
+    """Propensities no lower than `floor`, and a diagnostic that says how many were.
+
+    Raises:
+        SeparatedPropensity: when hardly any row has a chance of every arm.
+    """
     low = propensity < floor
     if not low.any():
         return propensity, ()
     share = float(low.any(axis=1).mean())
+    if share > NO_OVERLAP:
+        raise SeparatedPropensity(
+            f"{share:.0%} of the rows have an arm with a probability below {floor:g}; the covariates all but decide "
+            "the treatment, and AIPW needs units of every kind in every arm.",
+            hint="remove the covariate that decides the treatment, or study a cutoff if there is one",
+        )
     lifted = np.maximum(propensity, floor)
     severity = Severity.DANGER if share > 0.05 else Severity.CAUTION
     message = (

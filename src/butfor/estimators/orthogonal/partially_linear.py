@@ -124,6 +124,16 @@ class PartiallyLinear(Estimator):
         )
 
 
+# Share of the treatment's variance that the covariates must leave.
+LEAST_VARIATION = 1e-6
+
+
+def treatment_spread(sample: Sample) -> float:
+    """Variance of the amount, or of the least varying arm."""
+    columns, _ = treatment_columns(sample.treatment)
+    return float(columns.var(axis=0).min())
+
+
 @dataclass(frozen=True, eq=False)
 class _Parts:
     labels: tuple[str, ...]
@@ -149,9 +159,9 @@ def _partial(sample: Sample, outcome: FloatArray, treatment: FloatArray, combine
         w = weights if rows is None else weights * rows
         weighted = treatment * w[:, None]
         gram = weighted.T @ treatment / sample.n
-        if np.linalg.eigvalsh(gram)[0] <= 1e-12 * max(float(sample.treatment.values.var()), 1e-300):
+        if np.linalg.eigvalsh(gram)[0] <= LEAST_VARIATION * max(treatment_spread(sample), 1e-300):
             raise Collinear(
-                f"The covariates predict {sample.treatment.name!r} exactly{suffix}; an effect needs more variation.",
+                f"The covariates predict {sample.treatment.name!r} all but exactly{suffix}; an effect needs variation.",
                 hint="remove the covariates that define the treatment",
             )
         bread = np.linalg.inv(gram)

@@ -69,7 +69,8 @@ class IPW(Estimator):
         """Fit on a clean sample; nothing here is random."""
         self.check(sample)
         covariates = with_powers(sample.covariates, self.powers)
-        logit = fit_logit(covariates.matrix, sample.treatment.codes, sample.treatment.arms, sample.weights)
+        treatment = sample.treatment
+        logit = fit_logit(covariates.matrix, treatment.codes, treatment.arms, sample.weights, names=covariates.columns)
         estimand = question.estimand
         labels, value, influence = _effects(sample, logit, estimand)
         estimate = Estimate(
