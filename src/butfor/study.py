@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -187,6 +188,13 @@ class Study:
             title=self.title,
         )
         return self._with_estimates(record) if identification.strategies else record
+
+    def _repr_html_(self) -> str:
+        """What was found so far, for notebooks."""
+        found = [
+            self._stages[stage]._repr_html_() for stage in ("identify", "estimate", "refute") if stage in self._stages
+        ]
+        return f"<h3>{html.escape(self.title or self.question.sentence)}</h3>" + "".join(found)
 
     # --- how -----------------------------------------------------------------------------------------------------
 

@@ -91,6 +91,13 @@ def test_stages_are_kept_and_new_settings_renew_them() -> None:
     assert study.completed == ("identify", "estimate")
 
 
+def test_notebooks_show_what_was_found() -> None:
+    study = bf.Study(world(), question=bf.Question("t", "y", text="a < b?"), covariates=["x"])
+    assert "a &lt; b?" in study._repr_html_()
+    study.estimate(bf.OLS())
+    assert "<table>" in study._repr_html_()
+
+
 def test_what_is_not_identified_has_a_report_and_no_number(tmp_path: Path) -> None:
     study = bf.Study(world(), question=bf.Question("t", "y"), graph="u [latent]; u -> t; u -> y; t -> y")
     with pytest.raises(NotIdentified, match="t <- u -> y"):
