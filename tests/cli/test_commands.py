@@ -174,6 +174,46 @@ def test_a_broken_line_is_named(study: Path) -> None:
     assert "50" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--report", "study.yaml"), "read by the study"),
+        (("--json", "data.csv"), "read by the study"),
+        (("--json", "link.csv"), "read by the study"),
+        (("--report", "out", "--json", "./out"), "both report and JSON"),
+        (("--report", "a" * 300), "cannot be written"),
+    ],
+)
+def test_no_output_goes_over_an_input_or_another_output(study: Path, words: tuple[str, ...], expected: str) -> None:
+    (study / "link.csv").symlink_to(study / "data.csv")
+    before = {path: path.read_bytes() for path in study.iterdir()}
+    done = butfor("run", "study.yaml", *words, folder=study)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert expected in done.stderr
+    assert {path: path.read_bytes() for path in study.iterdir()} == before
+
+
+def test_parquet_parts_of_a_glob_are_spared(study: Path) -> None:
+    pq.write_table(pa.table(frame()), study / "part-1.parquet")
+    (study / "study.yaml").write_text(STUDY.replace("data.csv", "part-*.parquet"), encoding="utf-8")
+    done = butfor("run", "study.yaml", "--json", "part-1.parquet", folder=study)
+    assert (done.returncode, pq.read_table(study / "part-1.parquet").num_rows) == (2, 120)
+
+
+def test_a_terminal_that_knows_only_ascii_gets_the_summary(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    done = butfor("run", "study.yaml", folder=study)
+    assert done.returncode == 0, done.stderr
+    assert "Passed" in done.stdout
+
+
+def test_options_of_identify_change_the_study(study: Path) -> None:
+    hidden = butfor("identify", "study.yaml", "--latent", "x", "--json", folder=study)
+    assert json.loads(hidden.stdout)["status"] == "not_identified"
+    other = butfor("identify", "study.yaml", "--treatment", "x", "--json", folder=study)
+    assert json.loads(other.stdout)["strategies"][0]["adjust_for"] == []
+
+
 def test_an_unwritable_path_is_refused_before_the_work(study: Path) -> None:
     done = butfor("run", "study.yaml", "--report", "nowhere/r.html", folder=study)
     assert done.returncode == 2
@@ -204,6 +244,16 @@ def test_interrupting_names_what_was_done(study: Path) -> None:
     assert "Interrupted. Completed: frame, identify, estimate." in done.stderr
     assert "Traceback" not in done.stderr
     assert not (study / "r.html").exists()
+
+
+def test_interrupting_the_report_leaves_no_json(study: Path) -> None:
+    """Ctrl-C after the JSON is ready and before the report is."""
+    code = INTERRUPTED.replace("butfor.study", "butfor.cli.run").replace("run.refute", "run.render")
+    command = [sys.executable, "-c", code, "run", "study.yaml", "--report", "r.html", "--json", "o.json"]
+    done = subprocess.run(command, cwd=study, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 130
+    assert "Under way: report, 0 of 1. No file was written." in done.stderr
+    assert sorted(path.name for path in study.iterdir()) == ["data.csv", "study.yaml"]
 
 
 def test_help_is_quick_to_import() -> None:

@@ -18,6 +18,15 @@ from butfor.question.framing import antipatterns
         ("Forecast next week's demand", "predictive", "'forecast'"),
         ("Rank customers by churn risk", "predictive", "'rank'"),
         ("Predict who will churn and offer them a rebate", "causal", "'offer'"),
+        ("Do not change prices; forecast demand instead", "predictive", "'forecast'"),
+        ("Nothing will be changed, we only want to forecast", "predictive", "'forecast'"),
+        ("Don't send anything, rank customers", "predictive", "'rank'"),
+        ("We will not forecast but treat", "causal", "'treat'"),
+        ("Stop the drug or do not stop it", "causal", "'stop'"),
+        ("Whether or not to launch", "causal", "'launch'"),
+        ("Plan capacity for the price season", "predictive", "'plan'"),
+        ("Estimate the effect of the discount", "causal", "'effect'"),
+        ("If we raised prices, what would happen?", "causal", "'raised'"),
         ("We are curious", "unclear", "does not say"),
     ],
 )
@@ -28,9 +37,31 @@ def test_the_decision_decides(decision: str, kind: str, word: str) -> None:
     assert framing.advice
 
 
-def test_without_a_decision_the_text_must_do() -> None:
-    assert bf.judge(bf.Question("t", "y", text="Does quitting smoking change weight?")).kind == "causal"
-    assert bf.judge(bf.Question("t", "y")).kind == "unclear"
+@pytest.mark.parametrize(
+    ("text", "kind", "word"),
+    [
+        ("Does quitting smoking change weight?", "causal", "'Does quitting smoking change'"),
+        ("What happens if we stop the mailing?", "causal", "'if we'"),
+        ("Which customers will churn?", "predictive", "'Which customers will'"),
+        ("Forecast sales", "predictive", "'forecast'"),
+        ("Will demand increase next month?", "unclear", "Nothing says"),
+        ("", "unclear", "Nothing says"),
+    ],
+)
+def test_without_a_decision_the_text_must_do(text: str, kind: str, word: str) -> None:
+    framing = bf.judge(bf.Question("t", "y", text=text))
+    assert framing.kind == kind
+    assert [reason for reason in framing.reasons if word in reason]
+
+
+def test_a_decision_that_says_nothing_leaves_it_to_the_text() -> None:
+    framing = bf.judge(bf.Question("t", "y", decision="We are curious", text="Forecast sales"))
+    assert framing.kind == "predictive"
+    assert "importances" in framing.advice
+
+
+def test_a_measured_score_is_no_model_output() -> None:
+    assert antipatterns(bf.Question("t", "test_score", decision="act"), covariates=["exam_score_before"]) == ()
 
 
 def test_model_output_is_no_treatment() -> None:

@@ -44,6 +44,11 @@ def test_names_become_objects(tmp_path: Path) -> None:
     ]
 
 
+def test_names_have_synonyms(tmp_path: Path) -> None:
+    text = GOOD + "estimators: [plr, aipw: {outcome_model: mix, floor: 0.05}]"
+    assert estimators_of(read_study_file(write(tmp_path, text))) == [bf.PartiallyLinear(), bf.AIPW(floor=0.05)]
+
+
 def test_questions(tmp_path: Path) -> None:
     text = (
         "question: {treatment: t, outcome: y, estimand: {kind: ATT, trim: 0.1}, contrast: [2, 0]}\ndata: {path: d.csv}"
@@ -62,6 +67,14 @@ def test_questions(tmp_path: Path) -> None:
         ("question: {treatment: t}\ndata: {path: d}", r"question\.outcome is missing", "outcome:"),
         ("question: {treatment: t, outcome: y, estimand: ATX}\ndata: {path: d}", "ATE", "schema"),
         (GOOD + "seed: -1", r"seed \(line 3\) is -1", "schema"),
+        (GOOD + "strategy: x", r"strategy \(line 3\) is not a key", "choose one of"),
+        (GOOD + "dictionary: 1", r"dictionary \(line 3\) is not a key", "choose one of"),
+        ("question: {treatment: t, outcome: y, estimand: {knd: ATT}}\ndata: {path: d}", r"estimand\.knd", "'kind'"),
+        (GOOD + "graph: a -> b\ngraph: b -> a", r"graph stands twice in one section \(line 4\)", "remove"),
+        (GOOD + "estimators: [aipw: 3]", r"estimators\.0\.aipw .* is 3; it should be settings", "schema"),
+        (GOOD + "covariates: x", r"covariates .* it should be a list", "schema"),
+        (GOOD + "seed: x", r"it should be a whole number\.", "schema"),
+        (GOOD + "1: x", r"a key in letters", "schema"),
         (GOOD + "seed: [", "breaks at line", "indentation"),
         ("- 1", "no keys", "butfor new"),
     ],
@@ -79,6 +92,7 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str, hint: st
         ("aipw: {fold: 3}", r"estimators\.aipw\.fold", "'folds'"),
         ("aipw: {outcome_model: linar}", "'linar'", "'linear'"),
         ("ipw: {powers: two}", "'two'", "powers"),
+        ("aipw: {folds: 2.5}", "2.5; this setting needs a whole number", "folds: 2"),
     ],
 )
 def test_estimators_are_checked(tmp_path: Path, entry: str, message: str, hint: str) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from butfor.cli.guard import DONE, guarded
 from butfor.core.errors import InvalidSetting, UnwritablePath
+
+if TYPE_CHECKING:
+    from butfor.study import Study
 
 
 def new_study(path: Path, *, force: bool) -> int:
@@ -52,10 +57,7 @@ def print_identification(
         from butfor.question import Question
 
         if source.endswith((".yaml", ".yml")):
-            from butfor.study_file.load import build_study, read_study_file
-
-            path = Path(source)
-            found = build_study(read_study_file(path), path.parent).identify()
+            found = _altered_study(Path(source), treatment, outcome, latent).identify()
         else:
             if treatment is None or outcome is None:
                 raise InvalidSetting(
@@ -68,3 +70,18 @@ def print_identification(
         return DONE
 
     return guarded(work)
+
+
+def _altered_study(path: Path, treatment: str | None, outcome: str | None, latent: tuple[str, ...]) -> Study:
+    """The study of a file, with what the options change about it."""
+    from butfor.study_file.load import build_study, read_study_file
+
+    study = build_study(read_study_file(path), path.parent)
+    asked, graph = study.question, study.causal_graph
+    if graph is None and latent:
+        raise InvalidSetting("The study has no graph; --latent needs one.", hint="add graph: to the study file")
+    return replace(
+        study,
+        question=replace(asked, treatment=treatment or asked.treatment, outcome=outcome or asked.outcome),
+        graph=None if graph is None else graph.with_latent(map(graph.check, latent)),
+    )

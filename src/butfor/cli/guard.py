@@ -16,6 +16,9 @@ def guarded(work: Callable[[], int]) -> int:
     """The exit code of some work; an error of ours becomes two lines on stderr."""
     try:
         return work()
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Interrupted.")
+        return INTERRUPTED
     except ButforError as error:
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(Text.assemble((f"{type(error).__name__} ", "bold red"), error.message))

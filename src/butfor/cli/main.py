@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,6 +39,10 @@ def main(
     ] = False,
 ) -> None:
     """From a decision to a causal answer that survives scrutiny."""
+    del version  # its callback has answered
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without a letter for "−" must not end the run
+            stream.reconfigure(errors="backslashreplace")
 
 
 @app.command()
@@ -49,7 +54,8 @@ def run(
     fail_on: FailOption = None,
 ) -> None:
     """Run a study: identify, estimate, refute, decide, report."""
-    from butfor.cli.run import Outputs, run_study
+    from butfor.cli.outputs import Outputs
+    from butfor.cli.run import run_study
 
     raise typer.Exit(run_study(study, Outputs(report, json), seed=seed, fail_on=fail_on, command=_command()))
 
@@ -61,7 +67,8 @@ def demo(
     seed: SeedOption = None,
 ) -> None:
     """Run the study that ships with the package: does quitting smoking change weight?"""
-    from butfor.cli.run import Outputs, demo_study, run_study
+    from butfor.cli.outputs import Outputs
+    from butfor.cli.run import demo_study, run_study
 
     raise typer.Exit(run_study(demo_study(), Outputs(report, json), seed=seed, fail_on=None, command=_command()))
 

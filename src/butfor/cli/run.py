@@ -2,56 +2,26 @@
 
 from __future__ import annotations
 
+import glob
 import json
-import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from butfor.cli.guard import CHECK_FAILED, DONE, INTERRUPTED, guarded
+from butfor.cli.outputs import Outputs
 from butfor.cli.summary import print_summary
-from butfor.core.errors import InvalidSetting, UnwritablePath
+from butfor.core.errors import InvalidSetting
 from butfor.report.contract import contract
 from butfor.report.html import render
 from butfor.study import Study
 from butfor.study_file.load import build_study, estimators_of, read_study_file
 from butfor.study_file.model import StudyModel
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """Files to write."""
-
-    report: Path | None
-    json: Path | None
-
-    def check(self) -> None:
-        """Refuse paths that cannot be written, before any work.
-
-        Raises:
-            UnwritablePath: with the path and why.
-        """
-        for path in (self.report, self.json):
-            if path is None:
-                continue
-            folder = path.resolve().parent
-            if not folder.is_dir():
-                raise UnwritablePath(
-                    f"Folder {str(folder)!r} does not exist; the output needs one.", hint=f"mkdir -p {folder}"
-                )
-            if path.is_dir():
-                raise UnwritablePath(
-                    f"Path {str(path)!r} is a folder; the output needs a file.", hint=f"{path}/report.html"
-                )
-            if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-                raise UnwritablePath(f"Path {str(path)!r} cannot be written.", hint="choose another folder")
 
 
 def demo_study() -> Path:
@@ -68,15 +38,19 @@ def run_study(path: Path, outputs: Outputs, *, seed: int | None, fail_on: str | 
         outputs.check()
         model = read_study_file(path)
         estimators = estimators_of(model)
-        with _progress() as report_progress:
-            study = build_study(model, path.parent, seed=seed, command=command, progress=report_progress)
+        with _progress() as bars:
+            study = build_study(model, path.parent, seed=seed, command=command, progress=bars.report)
+            outputs.spare(_inputs(path, study))
             try:
                 _run_stages(study, model, estimators)
+                bars.report("report", 0, 1)
+                outputs.write(_texts(study, outputs))
             except KeyboardInterrupt:
                 done = ", ".join(study.completed) or "nothing"
-                Console(stderr=True).print(f"Interrupted. Completed: {done}. No file was written.")
+                Console(stderr=True, highlight=False, soft_wrap=True).print(
+                    f"Interrupted. Completed: {done}. Under way: {bars.latest}. No file was written.", markup=False
+                )
                 return INTERRUPTED
-        _write(study, outputs)
         print_summary(study, outputs.report, outputs.json)
         record = study.record()
         doubtful = record.estimates is None or (record.refutations is not None and bool(record.refutations.failed))
@@ -98,46 +72,45 @@ def _run_stages(study: Study, model: StudyModel, estimators: list[Any]) -> None:
         study.decide(**model.decision.model_dump())
 
 
+class _Bars:
+    """One bar at a time, for what is under way."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+        self.latest = "nothing"
+
+    def report(self, what: str, done: int, total: int) -> None:
+        """Show how far something has come."""
+        self.latest = f"{what}, {done} of {total}"
+        if what not in self._tasks:
+            for other in self._tasks.values():
+                self._bars.update(other, visible=False)
+            self._tasks[what] = self._bars.add_task(what, total=total)
+        self._bars.update(self._tasks[what], completed=done, total=total, visible=True)
+
+
 @contextmanager
-def _progress() -> Generator[Any]:
-    """A bar on stderr for work that takes more than a moment; nothing when stderr is not a terminal."""
-    console = Console(stderr=True)
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as bars:
-        tasks: dict[str, Any] = {}
-
-        def report(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                for other in tasks.values():
-                    bars.update(other, visible=False)
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total, visible=True)
-
-        yield report
+def _progress() -> Generator[_Bars]:
+    """A bar on stderr for long work; nothing when stderr is not a terminal."""
+    columns, console = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()), Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        yield _Bars(bars)
 
 
-def _write(study: Study, outputs: Outputs) -> None:
+def _inputs(path: Path, study: Study) -> list[Path]:
+    """The files that the study reads."""
+    source = str(study.source)
+    files = [path, Path(source), *map(Path, glob.glob(source))]
+    return [*files, study.graph] if isinstance(study.graph, Path) else files
+
+
+def _texts(study: Study, outputs: Outputs) -> dict[Path, str]:
+    """What goes into each output."""
     record = study.record()
+    texts: dict[Path, str] = {}
     if outputs.json is not None:
-        _write_whole(outputs.json, json.dumps(contract(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        texts[outputs.json] = json.dumps(contract(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if outputs.report is not None:
-        _write_whole(outputs.report, render(record))
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write to a neighbour and rename, so that a reader never sees half a file."""
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.resolve().parent, delete=False) as file:
-            file.write(text)
-        Path(file.name).chmod(0o644)
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise UnwritablePath(
-            f"Path {str(path)!r} cannot be written ({error.strerror}).", hint="choose another folder"
-        ) from error
+        texts[outputs.report] = render(record)
+    return texts

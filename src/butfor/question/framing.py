@@ -32,7 +32,18 @@ FORESEEING = """
     anticipate capacity classify detect diagnose estimate expect flag forecast foresee identify inventory
     monitor plan predict prioritise prioritize rank reserve schedule score sort staff stock triage
 """.split()
-CAUSAL_WORDS = ("because", "cause", "causes", "effect", "impact", "lead to", "would have", "what if", "due to", "worth")
+EFFECT_TALK = re.compile(
+    r"\b(because of|caus(?:e|es|ed|al)|due to|effects?|impact|leads? to|pays? off|worth it|what if|would have|"
+    r"would happen|if (?:we|i|they|you|one)|should (?:we|i|they|you|one)|(?:does|do|did|would)\b(?! not\b).*\b"
+    r"(?:change|raise|lower|increase|reduce|help|improve|affect|work|prevent))",
+    re.I,
+)
+FORECAST_TALK = re.compile(r"\b((?:who|what|when|where|which \w+|how (?:many|much)\b.*) will|likely to)\b", re.I)
+CLAUSE_END = re.compile(r"[,;:.!?]|\b(?:but|instead|only)\b", re.I)
+NEGATIONS = frozenset("don't doesn't didn't won't not never no nothing nobody without neither nor".split())
+NEGATION_REACH = 3  # words: "not" in "do not yet change it"
+ARTICLES = frozenset("the a an this that these those our their its".split())
+MEASURED_SCORE = re.compile(r"(^|_)(test|exam|math|reading|writing|pain|apgar)_score(_|$)", re.I)
 MODEL_OUTPUT = re.compile(r"(^|_)(pred(icted|iction)?|score|proba?|probability|yhat|logit|risk_score|shap)(_|$)", re.I)
 MODEL_TALK = re.compile(
     r"feature importance|shap|coefficients? of (the|our) model|model('s)? (output|prediction)", re.I
@@ -73,42 +84,58 @@ def judge(question: Question) -> Framing:
 
     A decision that changes the treatment needs to know what happens *because* of it; a decision that prepares for the
     outcome as it comes needs a forecast. The words of `question.decision` tell which, failing that those of its text.
+    It is a reading of words, not of minds: the reasons quote what it went by.
 
     >>> judge(Question("discount", "sales", decision="Offer the discount to everyone or to no one")).kind.value
     'causal'
     >>> judge(Question("season", "sales", decision="Plan the stock for next week")).kind.value
     'predictive'
+    >>> judge(Question("price", "sales", decision="Do not change prices; forecast demand")).kind.value
+    'predictive'
     """
-    decision = question.decision or ""
-    acting, foreseeing = _found(decision, ACTING), _found(decision, FORESEEING)
-    reasons = [f"The decision is to act: {decision!r} has {_quoted(acting)}."] if acting else []
-    reasons += (
-        [f"The decision is to prepare for what comes: {decision!r} has {_quoted(foreseeing)}."] if foreseeing else []
-    )
-    name = re.escape(question.treatment.replace("_", " "))
-    if re.search(rf"\b{name}\b", decision.replace("_", " "), re.I) and len(question.treatment) > 1 and not foreseeing:
-        acting = [*acting, question.treatment]
-        reasons.append(f"The decision is about the treatment {question.treatment!r} itself.")
-    if not decision:
-        words = [w for w in CAUSAL_WORDS if re.search(rf"\b{w}\b", question.text, re.I)]
-        changing = bool(
-            re.search(
-                r"\b(does|do|did|would|will)\b.*\b(change|raise|lower|increase|reduce|help|improve|affect|work)",
-                question.text,
-                re.I,
-            )
-        )
-        if words or changing:
-            reasons = [f"The question asks what the treatment does: {question.text!r}."]
-            return Framing(Kind.CAUSAL, tuple(reasons), ADVICE[Kind.CAUSAL])
+    kind, reasons = _read_decision(question)
+    if kind is Kind.UNCLEAR:
+        kind, more = _read_text(question)
+        reasons = [*reasons, *more]
+    if not reasons:
         reasons.append("Nothing says what will be done with the answer.")
-        return Framing(Kind.UNCLEAR, tuple(reasons), ADVICE[Kind.UNCLEAR])
+    return Framing(kind, tuple(reasons), ADVICE[kind])
+
+
+def _read_decision(question: Question) -> tuple[Kind, list[str]]:
+    decision = question.decision or ""
+    if not decision:
+        return Kind.UNCLEAR, []
+    acting, foreseeing = _found(decision, ACTING, names_too=False), _found(decision, FORESEEING)
+    talk = EFFECT_TALK.search(decision)
+    reasons: list[str] = []
     if acting:
-        return Framing(Kind.CAUSAL, tuple(reasons), ADVICE[Kind.CAUSAL])
+        reasons.append(f"The decision is to act: {decision!r} has {_quoted(acting)}.")
+    if talk:
+        reasons.append(f"The decision needs to know what the treatment does: {decision!r} has {talk[0]!r}.")
     if foreseeing:
-        return Framing(Kind.PREDICTIVE, tuple(reasons), ADVICE[Kind.PREDICTIVE])
-    reasons.append(f"{decision!r} does not say whether something will be changed.")
-    return Framing(Kind.UNCLEAR, tuple(reasons), ADVICE[Kind.UNCLEAR])
+        reasons.append(f"The decision is to prepare for what comes: {decision!r} has {_quoted(foreseeing)}.")
+    name = re.escape(question.treatment.replace("_", " "))
+    about = len(question.treatment) > 1 and re.search(rf"\b{name}\b", decision.replace("_", " "), re.I)
+    if about and not foreseeing:
+        reasons.append(f"The decision is about the treatment {question.treatment!r} itself.")
+    if acting or talk or (about and not foreseeing):
+        return Kind.CAUSAL, reasons
+    if foreseeing:
+        return Kind.PREDICTIVE, reasons
+    return Kind.UNCLEAR, [f"{decision!r} does not say whether something will be changed."]
+
+
+def _read_text(question: Question) -> tuple[Kind, list[str]]:
+    text = question.text
+    talk = EFFECT_TALK.search(text)
+    if talk:
+        return Kind.CAUSAL, [f"The question asks what the treatment does: {text!r} has {talk[0]!r}."]
+    ahead = FORECAST_TALK.search(text)
+    words = _found(text, FORESEEING) or ([ahead[0]] if ahead else [])
+    if words:
+        return Kind.PREDICTIVE, [f"The question asks what comes, not what changes it: {text!r} has {_quoted(words)}."]
+    return Kind.UNCLEAR, []
 
 
 def antipatterns(question: Question, *, covariates: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
@@ -116,7 +143,7 @@ def antipatterns(question: Question, *, covariates: Sequence[str] = ()) -> tuple
     found: list[Diagnostic] = []
     roles = [("treatment", question.treatment), ("outcome", question.outcome), *(("covariate", c) for c in covariates)]
     for role, name in roles:
-        if MODEL_OUTPUT.search(name):
+        if MODEL_OUTPUT.search(name) and not MEASURED_SCORE.search(name):
             message = (
                 f"The {role} {name!r} looks like the output of a predictive model: what a model predicts is not what a "
                 "treatment does. Use what was done and what happened."
@@ -133,10 +160,21 @@ def antipatterns(question: Question, *, covariates: Sequence[str] = ()) -> tuple
     return tuple(found)
 
 
-def _found(text: str, stems: Sequence[str]) -> list[str]:
-    """Words of the text that are one of these verbs, in any common form."""
-    words = re.findall(r"[a-z]+", text.lower())
-    return [w for w in dict.fromkeys(words) if any(_is_form(w, stem) for stem in stems)]
+def _found(text: str, stems: Sequence[str], *, names_too: bool = True) -> list[str]:
+    """Words of the text that are one of these verbs, in any common form, unless denied: "do not change it".
+
+    With `names_too=False` words after an article do not count: "the price season" changes no price.
+    """
+    found: list[str] = []
+    plain = re.sub(r"\bor not\b", " ", text.lower().replace("\u2019", "'"))
+    for clause in CLAUSE_END.split(plain):
+        words = re.findall(r"[a-z']+", clause)
+        for place, word in enumerate(words):
+            before = words[:place]
+            named = not names_too and bool(before) and before[-1] in ARTICLES
+            if not named and NEGATIONS.isdisjoint(before[-NEGATION_REACH:]):
+                found.extend([word] if any(_is_form(word, stem) for stem in stems) else [])
+    return list(dict.fromkeys(found))
 
 
 def _is_form(word: str, stem: str) -> bool:

@@ -18,6 +18,21 @@ from butfor.study_file.model import EstimandPart, StudyModel
 from butfor.study_file.registry import estimator
 
 ESTIMANDS: dict[str, type[Estimand]] = {"ATE": ATE, "ATT": ATT, "ATC": ATC, "ATO": ATO}
+EXPECTED = {
+    "tuple_type": "a list, as in [a, b]",
+    "dict_type": "settings, as in {powers: 2}",
+    "model_type": "a section with keys of its own",
+    "model_attributes_type": "a section with keys of its own",
+    "string_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "invalid_key": "a key in letters",
+}
 
 
 def read_study_file(path: Path) -> StudyModel:
@@ -36,6 +51,7 @@ def read_study_file(path: Path) -> StudyModel:
         ) from error
     try:
         content = yaml.safe_load(text)
+        repeated = _repeated_key(yaml.compose(text, Loader=yaml.SafeLoader))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark is not None else "somewhere"
@@ -47,16 +63,41 @@ def read_study_file(path: Path) -> StudyModel:
         raise StudySyntax(
             f"Study file {str(path)!r} has no keys; a study needs question and data.", hint="butfor new study.yaml"
         )
+    if repeated is not None:
+        name, line = repeated
+        raise StudySyntax(
+            f"{name} stands twice in one section (line {line}); a key needs one value.", hint="remove one of them"
+        )
     try:
         return StudyModel.model_validate(content)
     except ValidationError as error:
-        raise _explained(error, text) from error
+        raise _explained(error, content, text) from error
 
 
-def _explained(error: ValidationError, text: str) -> StudySyntax:
-    """The first problem, in our words."""
-    first = next((e for e in error.errors() if e["type"] == "extra_forbidden"), error.errors()[0])
-    keys = [str(part) for part in first["loc"] if not re.match(r"^(literal|Estimand|str|dict)", str(part))]
+def _repeated_key(node: Any) -> tuple[str, int] | None:
+    """A key that stands twice in one mapping, and its second line: YAML would silently keep the last."""
+    inner: list[Any] = []
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            inner.append(value)
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                return str(key.value), key.start_mark.line + 1
+            seen.add(key.value)
+    elif isinstance(node, yaml.SequenceNode):
+        inner = node.value
+    return next((found for found in map(_repeated_key, inner) if found is not None), None)
+
+
+def _explained(error: ValidationError, content: Any, text: str) -> StudySyntax:
+    """The deepest problem, unknown keys first, in our words."""
+    problems = sorted(error.errors(), key=lambda e: len(_path(e["loc"], content)), reverse=True)
+    first = next((e for e in problems if e["type"] == "extra_forbidden"), problems[0])
+    keys = _path(first["loc"], content)
+    if first["type"] == "missing":
+        keys.append(str(first["loc"][-1]))
     where, line = ".".join(keys), _line_of(text, keys)
     at = f" (line {line})" if line else ""
     if first["type"] == "extra_forbidden":
@@ -71,10 +112,22 @@ def _explained(error: ValidationError, text: str) -> StudySyntax:
             hint=f"add {keys[-1]}: under {'.'.join(keys[:-1]) or 'the top level'}",
         )
     shown = repr(first.get("input"))[:60]
-    message = first["msg"].removeprefix("Input should be ")
+    message = EXPECTED.get(first["type"], first["msg"].removeprefix("Input should be "))
     return StudySyntax(
         f"{where}{at} is {shown}; it should be {message}.", hint="see `butfor schema` for what each key takes"
     )
+
+
+def _path(loc: Iterable[str | int], content: Any) -> list[str]:
+    """The keys of the file that an error is about; what else pydantic names are the alternatives that it tried."""
+    keys: list[str] = []
+    node = content
+    for part in loc:
+        children: dict[Any, Any] = dict(enumerate(node)) if isinstance(node, list) else node
+        if isinstance(node, list | dict) and part in children:
+            node = children[part]
+            keys.append(str(part))
+    return keys
 
 
 def _line_of(text: str, keys: list[str]) -> int | None:

@@ -23,10 +23,12 @@ from butfor.nuisance.logistic import LogisticModel
 ESTIMATORS: Mapping[str, type[Estimator]] = {
     kind.name: kind for kind in (DifferenceInMeans, OLS, Lin, IPW, AIPW, PartiallyLinear)
 }
+ALIASES: Mapping[str, str] = {"plr": PartiallyLinear.name}
 LEARNERS: Mapping[str, type[Learner] | None] = {
     "linear": LinearModel,
     "logistic": LogisticModel,
     "boosting": Boosting,
+    "mix": None,
     "default": None,
 }
 
@@ -54,7 +56,7 @@ def estimator(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Estimator:
                 f"estimators.{name}.{key} is not a setting; {kind.title} needs one of {', '.join(fields) or 'none'}.",
                 hint=did_you_mean(key, fields),
             )
-        chosen[key] = _setting(f"estimators.{name}.{key}", key, value)
+        chosen[key] = _setting(f"estimators.{name}.{key}", key, value, whole=isinstance(fields[key].default, int))
     try:
         return kind(**chosen)
     except TypeError as error:
@@ -64,6 +66,7 @@ def estimator(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Estimator:
 
 
 def _lookup(name: str) -> type[Estimator]:
+    name = ALIASES.get(name, name)
     if name not in ESTIMATORS:
         raise StudySyntax(
             f"estimators has {name!r}; it needs names among {', '.join(ESTIMATORS)}.",
@@ -72,7 +75,7 @@ def _lookup(name: str) -> type[Estimator]:
     return ESTIMATORS[name]
 
 
-def _setting(where: str, key: str, value: Any) -> Any:
+def _setting(where: str, key: str, value: Any, *, whole: bool) -> Any:
     if key.endswith("_model"):
         if not isinstance(value, str) or value not in LEARNERS:
             raise StudySyntax(
@@ -83,6 +86,7 @@ def _setting(where: str, key: str, value: Any) -> Any:
         return None if kind is None else kind()
     if key == "covariance":
         return Robust.of(value)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise StudySyntax(f"{where} is {value!r}; this setting needs a number.", hint=f"{key}: 2")
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        kind = "whole number" if whole else "number"
+        raise StudySyntax(f"{where} is {value!r}; this setting needs a {kind}.", hint=f"{key}: {2 if whole else 0.05}")
     return value
