@@ -30,9 +30,17 @@ def test_a_cycle_is_printed() -> None:
     assert caught.value.code == "BF122"
 
 
+def test_a_long_cycle_is_found_in_time_and_shown_in_part() -> None:
+    with pytest.raises(CyclicGraph, match=r"more\) …") as caught:
+        bf.CausalGraph.from_any("\n".join(f"n{i} -> n{(i + 1) % 50_000}" for i in range(50_000)))
+    assert len(str(caught.value)) < 1000
+
+
 def test_self_loops_and_unknown_latents_are_refused() -> None:
     with pytest.raises(GraphSyntax, match="itself"):
         bf.CausalGraph.from_any("a -> a")
+    with pytest.raises(GraphSyntax, match="pair"):
+        bf.CausalGraph(("a", "b", "c"), (("a", "b", "c"),))  # type: ignore[arg-type]
     with pytest.raises(UnknownNode, match="'ag'"):
         bf.CausalGraph(("age",), latent=frozenset({"ag"}))
     with pytest.raises(UnknownNode) as caught:

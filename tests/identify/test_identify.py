@@ -60,6 +60,37 @@ def test_randomisation_needs_no_graph_and_uses_it_for_precision() -> None:
     }
     helped = by("age -> y; x -> m -> y; x -> y", design=bf.Randomized())
     assert helped.require().precision == ("age",)
+    assert by("cost -> x -> y; age -> y", design=bf.Randomized()).require().precision == ("age",)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("x -> y; x -> s; y -> s; selected s", "y -> s"),
+        ("x -> y; x -> s; u -> s; u -> y; selected s", "y <- u -> s"),
+        ("z -> x; z -> y; x -> y; x -> s; selected s", "x <- z -> y"),
+        ("x -> y; selected y", None),
+    ],
+)
+def test_rows_chosen_by_the_outcome_do_not_answer(text: str, path: str | None) -> None:
+    found = by(text)
+    assert found.status == "not_identified"
+    assert found.open_path == path
+    assert "chose" in found.explanation
+    assert path == "x <- z -> y" or by(text, design=bf.Randomized()).status == "not_identified"
+
+
+def test_rows_chosen_before_treatment_answer() -> None:
+    found = by("s -> x; z -> x; z -> y; x -> y; selected s")
+    assert found.require().adjust_for == ("z",)
+    assert "selected rows speak for all" in " ".join(found.proof)
+    assert "s ⊥ z" not in found.to_dict()["implications"]  # s is the same in all rows that are seen
+
+
+def test_implications_are_those_of_the_graph() -> None:
+    """dagitty's small model with mediator (its testable-implications.js): Y _||_ Z | I, X."""
+    graph = bf.CausalGraph.from_any("Z -> X; Z -> I; X -> I; X -> Y; I -> Y")
+    assert identify(bf.Question("X", "Y"), graph).to_dict()["implications"] == ["Y ⊥ Z | X, I"]
 
 
 def test_covariates_on_the_users_word() -> None:
@@ -96,6 +127,7 @@ def test_the_list_is_bounded() -> None:
         ("x -> m -> y", ["m"], {"adjusts-for-mediator"}),
         ("x -> y; x -> d", ["d"], {"adjusts-for-descendant"}),
         ("a -> c <- b; a -> x; b -> y; x -> y", ["c"], {"adjusts-for-collider"}),
+        ("x -> y; x -> c <- y", ["c"], {"adjusts-for-collider", "adjusts-for-descendant"}),
         ("z -> x -> y", ["z"], {"instrument-as-covariate"}),
         ("z -> x; z -> y; x -> y", ["z"], set()),
     ],

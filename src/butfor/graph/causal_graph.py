@@ -13,6 +13,8 @@ from butfor.core.serial import public_value
 from butfor.graph import separation
 
 Edge = tuple[str, str]
+# Nodes of a cycle that an error shows.
+MOST_SHOWN = 30
 
 
 @public_value
@@ -29,7 +31,7 @@ class CausalGraph:
 
     Raises:
         CyclicGraph: with the cycle.
-        GraphSyntax: for a node that causes itself.
+        GraphSyntax: for a node that causes itself, a node without a name, an edge that is not a pair.
         UnknownNode: for a latent or selected node that is not in the graph.
 
     >>> graph = CausalGraph.from_any("z -> x -> y; z -> y; x <-> y")
@@ -44,9 +46,9 @@ class CausalGraph:
     selected: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        directed = tuple(dict.fromkeys((str(a), str(b)) for a, b in self.directed))
-        pairs = {frozenset((str(a), str(b))): (str(a), str(b)) for a, b in reversed(tuple(self.bidirected))}
-        bidirected = tuple(reversed(pairs.values()))
+        directed = tuple(dict.fromkeys(_pairs(self.directed)))
+        joined = {frozenset(pair): pair for pair in reversed(_pairs(self.bidirected))}
+        bidirected = tuple(reversed(joined.values()))
         for a, b in (*directed, *bidirected):
             if a == b:
                 raise GraphSyntax(
@@ -54,6 +56,8 @@ class CausalGraph:
                     hint=f"remove {a!r} -> {a!r}",
                 )
         nodes = tuple(dict.fromkeys([*map(str, self.nodes), *(n for e in (*directed, *bidirected) for n in e)]))
+        if "" in nodes:
+            raise GraphSyntax("A node has an empty name; a causal graph needs names.", hint="name every node")
         for name, value in (("nodes", nodes), ("directed", directed), ("bidirected", bidirected)):
             object.__setattr__(self, name, value)
         for role in ("latent", "selected"):
@@ -168,13 +172,17 @@ class CausalGraph:
         return self.replaced(latent=self.latent | frozenset(nodes))
 
     def replaced(
-        self, *, directed: tuple[Edge, ...] | None = None, latent: frozenset[str] | None = None
+        self,
+        *,
+        directed: tuple[Edge, ...] | None = None,
+        bidirected: tuple[Edge, ...] | None = None,
+        latent: frozenset[str] | None = None,
     ) -> CausalGraph:
         """The graph with other edges or other latent nodes."""
         return CausalGraph(
             self.nodes,
             self.directed if directed is None else directed,
-            self.bidirected,
+            self.bidirected if bidirected is None else bidirected,
             self.latent if latent is None else latent,
             self.selected,
         )
@@ -229,15 +237,26 @@ class CausalGraph:
             return
         inside = set(self.nodes) - set(self.topological_order)
         node = next(n for n in self.nodes if n in inside)
-        walk: list[str] = []
+        walk: dict[str, int] = {}
         while node not in walk:
-            walk.append(node)
+            walk[node] = len(walk)
             node = next(p for p in self._parents[node] if p in inside)
-        cycle = [*walk[walk.index(node) :], node][::-1]
+        cycle = [*list(walk)[walk[node] :], node][::-1]
+        if len(cycle) > MOST_SHOWN:
+            cycle = [*cycle[: MOST_SHOWN // 2], f"… ({len(cycle) - MOST_SHOWN} more) …", *cycle[-MOST_SHOWN // 2 :]]
         raise CyclicGraph(
             f"The graph has the cycle {' -> '.join(cycle)}; a causal graph needs causes before effects.",
             hint="remove one of these edges, or split the node by time (sales_monday -> price_tuesday)",
         )
+
+
+def _pairs(edges: Iterable[Iterable[str]]) -> tuple[Edge, ...]:
+    try:
+        return tuple((str(a), str(b)) for a, b in edges)
+    except (TypeError, ValueError) as error:
+        raise GraphSyntax(
+            "An edge is not a pair; a causal graph needs (cause, effect) pairs.", hint='directed=(("x", "y"),)'
+        ) from error
 
 
 def _grouped(nodes: Iterable[str], pairs: Iterable[Edge]) -> Mapping[str, tuple[str, ...]]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from butfor.core.diagnostic import Diagnostic, Severity
 from butfor.graph.causal_graph import CausalGraph
+from butfor.identify.adjustment import AdjustmentProblem
 from butfor.question import Question
 
 
@@ -45,7 +46,7 @@ def check_adjustment(
 
 def _opened(graph: CausalGraph, x: str, y: str, name: str, others: list[str]) -> str | None:
     """A non-causal path that is closed given the other covariates and open given this one as well."""
-    rest = graph.without_edges_out_of({x})
+    rest = AdjustmentProblem.of(graph, {x}, {y}).backdoor
     for given in ([], others):
         if rest.is_separated({x}, {y}, given) and not rest.is_separated({x}, {y}, [*given, name]):
             return rest.open_path({x}, {y}, [*given, name])

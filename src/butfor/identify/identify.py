@@ -80,8 +80,14 @@ def _randomized(
 ) -> Identification:
     precision = () if declared is None else declared
     if graph is not None:
-        after = graph.descendants({question.treatment})
-        before = graph.ancestors({question.outcome}) - after - graph.latent
+        problem = AdjustmentProblem.of(graph, {question.treatment}, {question.outcome})
+        if not design.within:  # nothing but chance acts on the treatment
+            problem = AdjustmentProblem.of(problem.assigned, problem.treatments, problem.outcomes)
+        if not problem.selection_is_ignorable:
+            return _not_identified(question, graph, design, problem)
+        # What acts on the outcome only through the treatment explains nothing that chance has left open.
+        before = graph.without_edges_out_of({question.treatment}).ancestors({question.outcome})
+        before -= graph.descendants({question.treatment}) | graph.latent
         precision = tuple(n for n in graph.nodes if n in before)
     precision = tuple(n for n in precision if n not in design.within)
     inside = f" within strata of {', '.join(design.within)}" if design.within else ""
@@ -118,7 +124,7 @@ def _by_graph(
 ) -> Identification:
     problem = AdjustmentProblem.of(graph, {question.treatment}, {question.outcome})
     zero = question.outcome not in graph.descendants({question.treatment})
-    if not problem.backdoor.is_separated(problem.treatments, problem.outcomes, problem.canonical):
+    if not problem.is_valid(problem.canonical):
         found = _not_identified(question, graph, design, problem)
         return replace(found, status=Status.ZERO_EFFECT, explanation=_zero(question)) if zero else found
     found = list(islice(minimal_adjustment_sets(problem), limit + 1))
@@ -177,8 +183,25 @@ def _adjustment(
 def _not_identified(
     question: Question, graph: CausalGraph, design: Design, problem: AdjustmentProblem
 ) -> Identification:
-    path = problem.backdoor.open_path(problem.treatments, problem.outcomes, problem.canonical)
+    if not problem.selection_is_ignorable:
+        return _badly_chosen(question, graph, design, problem)
+    path = problem.backdoor.open_path(problem.treatments, problem.outcomes, problem.canonical | graph.selected)
     explanation = f"No set of measured nodes closes every path that is not causal; this one stays open: {path}."
+    return Identification(question, graph, design, (), Status.NOT_IDENTIFIED, explanation, (), path)
+
+
+def _badly_chosen(question: Question, graph: CausalGraph, design: Design, problem: AdjustmentProblem) -> Identification:
+    names = ", ".join(sorted(graph.selected))
+    path = problem.assigned.open_path(problem.outcomes, graph.selected, problem.treatments)
+    if graph.selected & (problem.treatments | problem.outcomes):
+        path, why = None, f"rows of every {question.treatment} and every {question.outcome} are needed"
+    elif path is None:
+        path = graph.without_edges_out_of(problem.treatments).open_path(problem.treatments, problem.outcomes)
+        why = f"{question.treatment} acts on the choice and has causes in common with {question.outcome}"
+    else:
+        why = f"the choice depends on {question.outcome} even when {question.treatment} is set"
+    along = f" ({path})" if path else ""
+    explanation = f"The data hold only rows that {names} chose; {why}{along}, and adjustment does not undo that."
     return Identification(question, graph, design, (), Status.NOT_IDENTIFIED, explanation, (), path)
 
 
@@ -199,6 +222,9 @@ def _proof(question: Question, problem: AdjustmentProblem, strategy: Adjustment)
             steps.append(
                 f"Given {', '.join(z)}, every such path is blocked (m-separation in the proper back-door graph)."
             )
+    if problem.graph.selected:
+        chosen = ", ".join(sorted(problem.graph.selected))
+        steps.append(f"Once {x} is set, {y} does not depend on {chosen}, so the selected rows speak for all.")
     steps.append(f"Hence P({y} | do({x})) = {strategy.estimand}.")
     return tuple(steps)
 
@@ -208,10 +234,13 @@ def local_independences(graph: CausalGraph) -> tuple[str, ...]:
     found: list[str] = []
     for node in graph.topological_order:
         parents = graph.parents(node)
-        if node in graph.latent or graph.spouses(node) or any(p in graph.latent for p in parents):
+        if node in graph.latent | graph.selected or graph.spouses(node) or any(p in graph.latent for p in parents):
             continue
         after = graph.descendants({node})
-        others = [n for n in graph.observed if n not in after and n not in parents]
+        others = [n for n in graph.observed if n not in after and n not in parents and n not in graph.selected]
+        if graph.selected:  # what is seen is seen given the selection, which may tie what the graph keeps apart
+            given_all = {*parents, *graph.selected}
+            others = [n for n in others if graph.is_separated({node}, {n}, given_all)]
         if others:
             given = f" | {', '.join(parents)}" if parents else ""
             found.append(f"{node} ⊥ {', '.join(others)}{given}")

@@ -13,7 +13,8 @@ from butfor.graph.formats import arrows, dagitty, dot, gml, mapping, nx
 
 __all__ = ["parse", "read_any"]
 
-MOST_EDGES = 50_000
+# What may stand between the kind of a DOT or dagitty graph and its opening brace.
+NAME = r'(\s+("(?:[^"\\]|\\.)*"|[\w.\-]+))?\s*\{'
 
 
 def read_any(source: Any) -> CausalGraph:
@@ -37,9 +38,9 @@ def read_any(source: Any) -> CausalGraph:
 def parse(text: str) -> CausalGraph:
     """A graph from text in any of the formats; which one is seen from its beginning."""
     start = re.sub(r"(//|#)[^\n]*|/\*.*?\*/", " ", text, flags=re.S).strip()
-    if re.match(r"(dag|mag|pdag|pag|graph)\s*\{", start):
+    if re.match(r"(dag|mag|pdag|pag|graph)" + NAME, start):
         return dagitty.read(text)
-    if re.match(r"(strict\s+)?digraph\b", start):
+    if re.match(r"(strict\s+)?digraph" + NAME, start):
         return dot.read(text)
     if re.match(r"(Creator[^\n]*\n|Version[^\n]*\n)*\s*graph\s*\[", start):
         return gml.read(text)
@@ -47,8 +48,14 @@ def parse(text: str) -> CausalGraph:
 
 
 def _is_path(text: str) -> bool:
-    plain = "\n" not in text and len(text) < 1000 and not re.search(r"->|<-|[;{\[]", text)
-    return plain and (Path(text).suffix in (".txt", ".dot", ".gv", ".gml", ".dagitty", ".dag") or Path(text).is_file())
+    if "\n" in text or len(text) >= 1000 or re.search(r"->|<-|[;{\[]", text):
+        return False
+    if Path(text).suffix in (".txt", ".dot", ".gv", ".gml", ".dagitty", ".dag"):
+        return True
+    try:
+        return Path(text).is_file()
+    except OSError:  # a name that is too long for a file
+        return False
 
 
 def _text_of(path: Path) -> str:

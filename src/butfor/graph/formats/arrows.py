@@ -10,11 +10,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from butfor.core.errors import GraphSyntax
 from butfor.graph.causal_graph import CausalGraph, Edge
 from butfor.graph.formats.tokens import Token, expected, plain_or_quoted, tokens
 
 ROLES = {"latent": "latent", "unobserved": "latent", "selected": "selected"}
-RESERVED = frozenset(ROLES)
+# Names that the writer quotes, because a text that begins with them could be taken for another format.
+RESERVED = frozenset((*ROLES, "graph", "digraph", "strict", "dag", "mag", "pdag", "pag", "creator", "version"))
+# {…} -> {…} draws every pair: a short text can ask for more edges than fit into memory.
+MOST_EDGES = 250_000
 
 
 @dataclass
@@ -28,7 +32,16 @@ class Builder:
     selected: set[str] = field(default_factory=set[str])
 
     def connect(self, left: list[str], mark: str, right: list[str]) -> None:
-        """Edges from each left node to each right one."""
+        """Edges from each left node to each right one.
+
+        Raises:
+            GraphSyntax: when there are more than anybody draws.
+        """
+        if len(self.directed) + len(self.bidirected) + len(left) * len(right) > MOST_EDGES:
+            raise GraphSyntax(
+                f"The graph has more than {MOST_EDGES:,} edges; graph text needs at most that many.",
+                hint="check what was pasted; bf.CausalGraph(nodes, directed) takes graphs of any size",
+            )
         for a in left:
             for b in right:
                 if mark == "<->":
@@ -62,11 +75,14 @@ def _statements(text: str) -> list[list[Token]]:
     found: list[list[Token]] = [[]]
     depth = 0
     for token in tokens(text):
-        depth += (token.text == "{" and token.kind == "mark") - (token.text == "}" and token.kind == "mark")
-        ends = token.kind == "newline" and depth <= 0 and not (found[-1] and found[-1][-1].kind == "edge")
-        if ends or (token.kind == "mark" and token.text == ";"):
+        if token.kind == "newline":
+            if depth <= 0 and not (found[-1] and found[-1][-1].kind == "edge"):
+                found.append([])
+        elif token.kind == "mark" and token.text == ";":
             found.append([])
-        elif token.kind != "newline":
+        else:
+            if token.kind == "mark":
+                depth += {"{": 1, "}": -1}.get(token.text, 0)
             found[-1].append(token)
     return [statement for statement in found if statement]
 
@@ -99,7 +115,7 @@ class _Statement:
             left = right
 
     def group(self) -> list[str]:
-        """One node, or several in braces; with its role in brackets."""
+        """One node, or several in braces."""
         if not self.rest:
             raise expected("a node", None)
         token = self.rest.pop()
@@ -109,11 +125,15 @@ class _Statement:
                 if self.rest[-1].text == "," and self.rest[-1].kind == "mark":
                     self.rest.pop()
                     continue
-                names += self.group()
+                names += self.node(self.rest.pop())
             if not self.rest:
                 raise expected("}", None)
             self.rest.pop()
             return names
+        return self.node(token)
+
+    def node(self, token: Token) -> list[str]:
+        """One node with its role."""
         if token.kind != "name":
             raise expected("a node", token)
         self.builder.nodes.append(token.text)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from butfor.core.errors import GraphSyntax
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.formats.dot import DotReader
@@ -12,15 +10,13 @@ from butfor.graph.formats.tokens import quoted, tokens
 
 def read(text: str) -> CausalGraph:
     """A graph from dagitty text of type dag."""
-    kind = re.search(r"(dag|mag|pdag|pag|graph)\s*\{", text)
-    if kind is None or kind.group(1) != "dag":
+    words = [t for t in tokens(text) if t.kind != "newline"]
+    if not words or words[0].text != "dag":
         raise GraphSyntax(
-            f"The dagitty graph is a {kind.group(1) if kind else 'text'}; a causal graph needs the type dag.",
+            f"The dagitty graph is a {words[0].text if words else 'text'}; a causal graph needs the type dag.",
             hint="dag { x -> y }",
         )
-    # Numbers with a sign or a comma only stand in positions: bb="0,0,1,1", pos="0.1,-2".
-    rest = [t for t in tokens(text[kind.start() + 3 :]) if t.kind != "newline"][::-1]
-    return DotReader(rest).read()
+    return DotReader.of(words).read()
 
 
 def write(graph: CausalGraph) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.formats.arrows import Builder
 from butfor.graph.formats.tokens import Token, expected, quoted, tokens
@@ -11,34 +9,58 @@ from butfor.graph.formats.tokens import Token, expected, quoted, tokens
 DEFAULTS = ("graph", "node", "edge")
 LATENT_WORDS = ("latent", "unobserved", "u")
 DASHED = ("dashed", "dotted")
+# Braces inside each other that are read; nobody draws more.
+DEEPEST = 50
+
+Attributes = dict[str, str]
 
 
 def read(text: str) -> CausalGraph:
     """A graph from DOT: edges, chains, braces, attributes; `dir=both` is a common cause, `observed=no` not measured."""
-    rest = [t for t in tokens(text) if t.kind != "newline"][::-1]
-    while rest and not (rest[-1].kind == "mark" and rest[-1].text == "{"):
-        rest.pop()
-    return DotReader(rest).read()
+    return DotReader.of([t for t in tokens(text) if t.kind != "newline"]).read()
 
 
 class DotReader:
-    """The statements between the outer braces."""
+    """The statements between the outer braces.
+
+    `defaults` are the attributes that `node [...]` and `edge [...]` set for what follows them in the same braces.
+    """
 
     def __init__(self, rest: list[Token]) -> None:
         self.rest = rest
         self.builder = Builder()
+        self.nodes: dict[str, Attributes] = {}
+        self.defaults: dict[str, Attributes] = {kind: {} for kind in DEFAULTS}
+        self.depth = 0
+
+    @classmethod
+    def of(cls, words: list[Token]) -> DotReader:
+        """A reader of all words after the heading."""
+        rest = words[::-1]
+        while rest and not (rest[-1].kind == "mark" and rest[-1].text == "{"):
+            rest.pop()
+        return cls(rest)
 
     def read(self) -> CausalGraph:
         """The whole graph."""
         self.expect("{")
         self.block()
-        if not self.builder.nodes:
+        if self.rest:
+            raise expected("the end of the graph", self.rest[-1])
+        if not self.nodes:
             raise expected("a node or an edge", None)
+        self.builder.nodes = list(self.nodes)
+        for name, found in self.nodes.items():
+            self.mark(name, found)
         return self.builder.graph()
 
     def block(self) -> list[str]:
         """Statements up to the closing brace; the names in it."""
         names: list[str] = []
+        outer, self.defaults = self.defaults, {kind: dict(found) for kind, found in self.defaults.items()}
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise expected(f"at most {DEEPEST} braces inside each other", self.rest[-1] if self.rest else None)
         while not self.sees("}"):
             if not self.rest:
                 raise expected("}", None)
@@ -47,6 +69,8 @@ class DotReader:
                 continue
             names += self.statement()
         self.rest.pop()
+        self.depth -= 1
+        self.defaults = outer
         return names
 
     def statement(self) -> list[str]:
@@ -54,45 +78,42 @@ class DotReader:
         first = self.rest[-1]
         if first.kind == "name" and not first.quoted and first.text in DEFAULTS and self.ahead("["):
             self.rest.pop()
-            self.attributes()
+            self.defaults[first.text].update(self.attributes())
             return []
         if first.kind == "name" and self.ahead("="):
             del self.rest[-3:]
             return []
-        chain: list[tuple[str, list[str]]] = [("", self.group())]
+        names = self.group()
+        chain: list[tuple[list[str], Token, list[str]]] = []
         while self.rest and self.rest[-1].kind == "edge":
-            chain.append((self.rest.pop().text, self.group()))
+            mark = self.rest.pop()
+            chain.append((chain[-1][2] if chain else names, mark, self.group()))
         found = self.attributes() if self.sees("[") else {}
-        if len(chain) == 1:
-            for name in chain[0][1]:
-                self.mark(name, found)
-            return chain[0][1]
-        for (_, left), (mark, right) in pairwise(chain):
-            self.connect(left, mark, right, found)
-        return [name for _, names in chain for name in names]
+        if not chain:
+            for name in names:
+                self.nodes[name].update(found)
+        for left, mark, right in chain:
+            self.connect(left, mark, right, {**self.defaults["edge"], **found})
+        return names + [name for _, _, right in chain for name in right]
 
-    def connect(self, left: list[str], mark: str, right: list[str], found: dict[str, str]) -> None:
+    def connect(self, left: list[str], edge: Token, right: list[str], found: Attributes) -> None:
         """Edges between two groups, by mark and attributes."""
-        direction = found.get("dir", "")
-        mark = {"both": "<->", "back": "<-"}.get(direction, mark)
+        mark = {"both": "<->", "back": "<-", "none": "--"}.get(found.get("dir", ""), edge.text)
         if mark not in ("->", "<-", "<->"):
             raise expected(
-                "one of ->, <- and <-> (this reader takes directed graphs with latent causes)", Token("edge", mark, 0)
+                "one of ->, <- and <-> (this reader takes directed graphs with latent causes)", edge._replace(text=mark)
             )
         self.builder.connect(left, mark, right)
 
-    def mark(self, name: str, found: dict[str, str]) -> None:
+    def mark(self, name: str, found: Attributes) -> None:
         """Roles of a node from its attributes."""
         styles = found.get("style", "").lower().split(",")
-        unseen = found.get("observed", "").lower() in ("no", "false", "0") or found.get("latent", "no").lower() in (
-            "",
-            "yes",
-            "true",
-            "1",
+        unseen = found.get("observed", "").lower() in ("no", "false", "0") or any(
+            found.get(word, "no").lower() in ("", "yes", "true", "1") for word in LATENT_WORDS
         )
-        if unseen or any(word in found for word in LATENT_WORDS) or any(s in DASHED for s in styles):
+        if unseen or any(s.strip() in DASHED for s in styles):
             self.builder.latent.add(name)
-        if "selected" in found:
+        if found.get("selected", "no").lower() in ("", "yes", "true", "1"):
             self.builder.selected.add(name)
 
     def group(self) -> list[str]:
@@ -106,16 +127,16 @@ class DotReader:
             token = self.rest.pop() if self.rest else token
         if token.kind == "mark" and token.text == "{":
             return self.block()
-        if token.kind != "name":
+        if token.kind != "name" or (token.text == "+" and not token.quoted):
             raise expected("a node", token)
-        if self.sees(":"):
+        while self.sees(":"):
             del self.rest[-2:]
-        self.builder.nodes.append(token.text)
+        self.nodes.setdefault(token.text, dict(self.defaults["node"]))
         return [token.text]
 
-    def attributes(self) -> dict[str, str]:
+    def attributes(self) -> Attributes:
         """`[key=value, flag]` as a dict; flags have the value ""."""
-        found: dict[str, str] = {}
+        found: Attributes = {}
         while self.sees("["):
             self.rest.pop()
             while not self.sees("]"):

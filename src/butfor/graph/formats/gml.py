@@ -4,93 +4,113 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any
+from typing import Any, cast
 
 from butfor.core.errors import GraphSyntax
-from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.causal_graph import CausalGraph, Edge
 
 PATTERN = re.compile(r'\s+|#[^\n]*|(?P<open>\[)|(?P<close>\])|"(?P<text>[^"]*)"|(?P<word>[^\s\[\]"]+)')
 Pairs = list[tuple[str, Any]]
+Word = tuple[str, str, int]
+YES, NO = ("1", "true", "yes"), ("0", "false", "no")
 
 
 def read(text: str) -> CausalGraph:
     """A graph from GML; edges with `bidirected 1` are common causes, nodes with `latent 1` are not measured."""
-    top = dict(_pairs(_words(text), [], inner=False))
-    body: Pairs = top.get("graph", [])
+    body = _block(dict(_pairs(_words(text))).get("graph", []), "graph")
+    if str(dict(body).get("directed", "1")) in NO:
+        raise GraphSyntax("The GML is undirected; a causal graph needs directions.", hint="graph [ directed 1 ... ]")
     names: dict[str, str] = {}
-    latent: set[str] = set()
-    selected: set[str] = set()
-    directed: list[tuple[str, str]] = []
-    bidirected: list[tuple[str, str]] = []
-    for kind, value in body:
-        if kind == "node":
-            node = dict(value)
-            name = str(node.get("label", node.get("id", "")))
-            names[str(node.get("id", name))] = name
-            if str(node.get("latent", "0")) in ("1", "true", "yes") or str(node.get("observed", "yes")) in (
-                "no",
-                "0",
-                "false",
-            ):
-                latent.add(name)
-            if str(node.get("selected", "0")) in ("1", "true", "yes"):
-                selected.add(name)
-    for kind, value in body:
-        if kind == "edge":
-            edge = dict(value)
-            try:
-                pair = names[str(edge["source"])], names[str(edge["target"])]
-            except KeyError as error:
-                raise GraphSyntax(
-                    f"A GML edge names the node {error}, which is not there; an edge needs source and target.",
-                    hint="give every edge the ids of two nodes",
-                ) from error
-            both = str(edge.get("bidirected", "0")) == "1" or edge.get("dir") == "both"
-            (bidirected if both else directed).append(pair)
+    taken: set[str] = set()
+    marked: dict[str, set[str]] = {"latent": set(), "selected": set()}
+    for node in (dict(_block(value, "node")) for kind, value in body if kind == "node"):
+        name, number = (str(node.get(key, node.get(other, ""))) for key, other in (("label", "id"), ("id", "label")))
+        if number in names or name in taken:
+            raise GraphSyntax(
+                f"Two nodes of the GML are {name!r} with id {number}; every node needs its own id and label.",
+                hint="give one of them another id or label",
+            )
+        names[number] = name
+        taken.add(name)
+        if str(node.get("observed", "yes")) in NO:
+            marked["latent"].add(name)
+        for role, found in marked.items():
+            if str(node.get(role, "0")) in YES:
+                found.add(name)
+    edges: dict[bool, list[Edge]] = {True: [], False: []}
+    for edge in (dict(_block(value, "edge")) for kind, value in body if kind == "edge"):
+        both = str(edge.get("bidirected", "0")) in YES or edge.get("dir") == "both"
+        edges[both].append((_end(edge, "source", names), _end(edge, "target", names)))
     if not names:
         raise GraphSyntax("The GML has no node; a causal graph needs some.", hint='graph [ node [ id 0 label "x" ] ]')
     return CausalGraph(
-        tuple(names.values()), tuple(directed), tuple(bidirected), frozenset(latent), frozenset(selected)
+        tuple(names.values()),
+        tuple(edges[False]),
+        tuple(edges[True]),
+        frozenset(marked["latent"]),
+        frozenset(marked["selected"]),
     )
 
 
-def _words(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    position = 0
+def _block(value: Any, key: str) -> Pairs:
+    if not isinstance(value, list):
+        raise GraphSyntax(f"{key!r} is {value!r} in the GML; it needs a list in brackets.", hint=f"{key} [ ... ]")
+    return cast(Pairs, value)
+
+
+def _end(edge: dict[str, Any], key: str, names: dict[str, str]) -> str:
+    number = str(edge.get(key, "nothing"))
+    if number not in names:
+        raise GraphSyntax(
+            f"A GML edge has the {key} {number!r}, which is no node; an edge needs the ids of two nodes.",
+            hint="give every edge the ids of two nodes",
+        )
+    return names[number]
+
+
+def _words(text: str) -> list[Word]:
+    found: list[Word] = []
+    position, line = 0, 1
     while position < len(text):
         match = PATTERN.match(text, position)
         if match is None:
-            line = text.count("\n", 0, position) + 1
             raise GraphSyntax(
                 f"Line {line} of the GML has an open quote; text needs a closing one.", hint="close the quote"
             )
         if match.lastgroup:
-            found.append((match.lastgroup, match.group(match.lastgroup)))
+            found.append((match.lastgroup, match.group(match.lastgroup), line))
+        line += match.group().count("\n")
         position = match.end()
     return found[::-1]
 
 
-def _pairs(words: list[tuple[str, str]], found: Pairs, *, inner: bool) -> Pairs:
-    stack: list[Pairs] = [found]
+def _pairs(words: list[Word]) -> Pairs:
+    """Keys and values; a value in brackets is again a list of keys and values."""
+    stack: list[tuple[Pairs, int]] = [([], 1)]
     while words:
-        kind, key = words.pop()
+        kind, key, line = words.pop()
         if kind == "close":
             if len(stack) == 1:
-                break
+                raise GraphSyntax(f"Line {line} of the GML has a ] too many; every ] needs its [.", hint="remove it")
             stack.pop()
             continue
-        if not words:
-            break
-        value_kind, value = words.pop()
+        value_kind, value, _ = words.pop() if words else ("close", "", line)
+        if kind != "word" or value_kind == "close":
+            raise GraphSyntax(
+                f"Line {line} of the GML has {key!r} where a key and its value are needed.", hint='label "x"'
+            )
         if value_kind == "open":
             block: Pairs = []
-            stack[-1].append((key, block))
-            stack.append(block)
+            stack[-1][0].append((key, block))
+            stack.append((block, line))
         else:
-            stack[-1].append((key, html.unescape(value) if value_kind == "text" else value))
-    if len(stack) > 1 or inner:
-        raise GraphSyntax("The GML ends inside a list; every [ needs its ].", hint="close the list with ]")
-    return found
+            stack[-1][0].append((key, html.unescape(value) if value_kind == "text" else value))
+    if len(stack) > 1:
+        raise GraphSyntax(
+            f"The list that line {stack[-1][1]} of the GML opens is not closed; every [ needs its ].",
+            hint="close the list with ]",
+        )
+    return stack[0][0]
 
 
 def _escaped(text: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from butfor.core.errors import GraphSyntax, did_you_mean
 from butfor.graph.causal_graph import CausalGraph
@@ -25,9 +25,17 @@ def read(source: Mapping[str, Any]) -> CausalGraph:
         raise GraphSyntax(
             "An edge is not a pair; a graph dict needs (cause, effect) pairs.", hint='"directed": [["x", "y"]]'
         ) from error
-    marked = {key: frozenset(map(str, source.get(key, ()))) for key in ("latent", "selected")}
-    nodes = tuple(map(str, source.get("nodes", ())))
-    return CausalGraph(nodes, pairs["directed"], pairs["bidirected"], marked["latent"], marked["selected"])
+    nodes, latent, selected = (_names(source, key) for key in ("nodes", "latent", "selected"))
+    return CausalGraph(nodes, pairs["directed"], pairs["bidirected"], frozenset(latent), frozenset(selected))
+
+
+def _names(source: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    names = source.get(key, ())
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise GraphSyntax(
+            f"{key!r} is {names!r}; a graph dict needs a list of names there.", hint=f'"{key}": ["age", "dose"]'
+        )
+    return tuple(map(str, cast(Iterable[object], names)))
 
 
 def write(graph: CausalGraph) -> dict[str, Any]:

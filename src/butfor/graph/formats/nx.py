@@ -20,6 +20,11 @@ def read(source: Any) -> CausalGraph:
     for a, b, data in source.edges(data=True):
         (bidirected if data.get("bidirected") else directed).append((str(a), str(b)))
     nodes = [(str(n), data) for n, data in source.nodes(data=True)]
+    if len({n for n, _ in nodes}) < len(nodes):
+        raise GraphSyntax(
+            "Two networkx nodes are written alike, such as 1 and '1'; a causal graph needs names that differ.",
+            hint="networkx.relabel_nodes(graph, names)",
+        )
     latent = frozenset(n for n, d in nodes if d.get("latent") or d.get("observed") in ("no", False))
     selected = frozenset(n for n, d in nodes if d.get("selected"))
     return CausalGraph(tuple(n for n, _ in nodes), tuple(directed), tuple(bidirected), latent, selected)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from butfor.core.errors import GraphSyntax
 
 PATTERN = re.compile(
     r"""
-    (?P<space>[ \t\r\f\v]+) | (?P<comment>\#[^\n]*|//[^\n]*|/\*.*?\*/) | (?P<newline>\n)
+    (?P<space>[^\S\n]+) | (?P<comment>\#[^\n]*|//[^\n]*|/\*.*?\*/) | (?P<newline>\n)
   | (?P<edge><->|->|<-|--|@-@|@->|<-@|@--|--@) | (?P<mark>[\[\]{};,=:])
   | "(?P<quoted>(?:[^"\\]|\\.)*)" | (?P<word>[^\s\[\]{};,=:"<>\-]+(?:[.\-](?!>|-)[^\s\[\]{};,=:"<>\-]+)*)
+  | (?P<number>-(?:\d+\.?\d*|\.\d+)(?=[\s\]{};,=]|$))
     """,
     re.X | re.S,
 )
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """`kind` is edge, mark, name or newline; `quoted` tells "latent" from latent."""
 
     kind: str
@@ -45,11 +45,12 @@ def tokens(text: str) -> Iterator[Token]:
         kind, value = found.lastgroup or "", found.group()
         if kind == "quoted":
             yield Token("name", re.sub(r"\\(.)", r"\1", found.group("quoted")), line, quoted=True)
-        elif kind == "word":
+        elif kind in ("word", "number"):
             yield Token("name", value, line)
         elif kind in ("edge", "mark", "newline"):
             yield Token(kind, value, line)
-        line += value.count("\n")
+        if kind in ("newline", "comment", "quoted"):
+            line += value.count("\n")
         position = found.end()
 
 
