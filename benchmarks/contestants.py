@@ -17,7 +17,7 @@ ROLES = {"treatment": "treatment", "outcome": "outcome", "covariates": COVARIATE
 
 
 def butfor_battery() -> dict[str, Any]:
-    """Identify, AIPW with linear and logistic nuisances, and the whole battery (100 simulations each)."""
+    """Identify, AIPW with linear and logistic nuisances, and the battery (100 placebos, 30 noise refits)."""
     import butfor as bf
 
     study = bf.Study(confounded(ROWS), question=bf.Question("treatment", "outcome"), graph=graph())
