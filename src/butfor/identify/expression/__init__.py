@@ -1,0 +1,40 @@
+"""Estimands as values: built, simplified, printed, parsed back and evaluated."""
+
+from butfor.identify.expression.evaluation import Factor, evaluate
+from butfor.identify.expression.expression import (
+    ONE,
+    ZERO,
+    Expression,
+    Probability,
+    Product,
+    Ratio,
+    Sum,
+    Variable,
+    Zero,
+    product,
+    ratio,
+    total,
+)
+from butfor.identify.expression.parsing import parse_expression
+from butfor.identify.expression.writing import to_latex, to_text, to_unicode
+
+__all__ = [
+    "ONE",
+    "ZERO",
+    "Expression",
+    "Factor",
+    "Probability",
+    "Product",
+    "Ratio",
+    "Sum",
+    "Variable",
+    "Zero",
+    "evaluate",
+    "parse_expression",
+    "product",
+    "ratio",
+    "to_latex",
+    "to_text",
+    "to_unicode",
+    "total",
+]

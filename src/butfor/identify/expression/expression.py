@@ -1,0 +1,348 @@
+"""The one type of estimands: probabilities, products, sums and ratios, kept simple while they are built.
+
+`product`, `total` (the sum) and `ratio` are the only ways in which the rest of the package builds expressions; each
+simplifies what it returns by identities of probability: a sum over an outcome removes it, factors without the index
+leave the sum, equal factors cancel, P(a | b, c) P(b | c) is P(a, b | c).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from butfor.core.serial import public_value
+
+if TYPE_CHECKING:
+    from typing import Self
+
+
+@public_value
+@dataclass(frozen=True, order=True)
+class Variable:
+    """A column in a role: `x` for the value that is asked about, `x'` for another value of the same column."""
+
+    name: str
+    primes: int = 0
+
+    def __str__(self) -> str:
+        return self.name + "'" * self.primes
+
+    def primed(self) -> Variable:
+        """The next value of the same column."""
+        return replace(self, primes=self.primes + 1)
+
+
+Variables = frozenset[Variable]
+NONE: Variables = frozenset()
+
+
+@dataclass(frozen=True, eq=False)
+class Expression:
+    """What an estimand is made of. Equal expressions are written alike (up to the order of factors)."""
+
+    @cached_property
+    def free(self) -> Variables:
+        """The variables whose values the expression depends on."""
+        raise TypeError(f"{type(self).__name__} is not an expression.")
+
+    @cached_property
+    def signature(self) -> tuple[object, ...]:
+        """What equality looks at."""
+        raise TypeError(f"{type(self).__name__} is not an expression.")
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self.signature)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Expression) and self._hash == other._hash and self.signature == other.signature
+
+    def __str__(self) -> str:
+        from butfor.identify.expression.writing import to_text
+
+        return to_text(self)
+
+
+@public_value
+@dataclass(frozen=True, eq=False)
+class Probability(Expression):
+    """P(of | do(do), given), in a population ("" is the one that is studied).
+
+    >>> str(Probability.of_names("y", given="x"))
+    'P(y | x)'
+    """
+
+    of: tuple[Variable, ...]
+    given: tuple[Variable, ...] = ()
+    do: tuple[Variable, ...] = ()
+    population: str = ""
+
+    @classmethod
+    def of_names(
+        cls, *of: str, given: Iterable[str] | str = (), do: Iterable[str] | str = (), population: str = ""
+    ) -> Self:
+        """From names of columns."""
+        conditions, interventions = ((names,) if isinstance(names, str) else tuple(names) for names in (given, do))
+        return cls(
+            tuple(map(Variable, of)), tuple(map(Variable, conditions)), tuple(map(Variable, interventions)), population
+        )
+
+    @cached_property
+    def free(self) -> Variables:
+        """All its variables."""
+        return frozenset((*self.of, *self.given, *self.do))
+
+    @cached_property
+    def signature(self) -> tuple[object, ...]:
+        """Sets of variables."""
+        return (frozenset(self.of), frozenset(self.given), frozenset(self.do), self.population)
+
+
+@public_value
+@dataclass(frozen=True, eq=False)
+class Product(Expression):
+    """Factors, none of them a product; the empty one is 1."""
+
+    factors: tuple[Expression, ...] = ()
+
+    @cached_property
+    def free(self) -> Variables:
+        """Those of the factors."""
+        return NONE.union(*(f.free for f in self.factors))
+
+    @cached_property
+    def signature(self) -> tuple[object, ...]:
+        """The factors, counted."""
+        return ("product", frozenset(Counter(self.factors).items()))
+
+
+@public_value
+@dataclass(frozen=True, eq=False)
+class Sum(Expression):
+    """The body, summed over all values of some variables."""
+
+    over: tuple[Variable, ...]
+    body: Expression
+
+    @cached_property
+    def free(self) -> Variables:
+        """Those of the body that are not summed over."""
+        return self.body.free - frozenset(self.over)
+
+    @cached_property
+    def signature(self) -> tuple[object, ...]:
+        """Index and body."""
+        return ("sum", frozenset(self.over), self.body)
+
+
+@public_value
+@dataclass(frozen=True, eq=False)
+class Ratio(Expression):
+    """Numerator over denominator."""
+
+    numerator: Expression
+    denominator: Expression
+
+    @cached_property
+    def free(self) -> Variables:
+        """Those of both."""
+        return self.numerator.free | self.denominator.free
+
+    @cached_property
+    def signature(self) -> tuple[object, ...]:
+        """Both."""
+        return ("ratio", self.numerator, self.denominator)
+
+
+@public_value
+@dataclass(frozen=True, eq=False)
+class Zero(Expression):
+    """What cannot happen."""
+
+    @cached_property
+    def free(self) -> Variables:
+        """None."""
+        return NONE
+
+    @cached_property
+    def signature(self) -> tuple[object, ...]:
+        """Itself."""
+        return ("zero",)
+
+
+ONE = Product()
+ZERO = Zero()
+
+
+# --- building ----------------------------------------------------------------------------------------------------
+
+
+def product(factors: Iterable[Expression]) -> Expression:
+    """The product, flat, with chains of conditional probabilities joined."""
+    flat: list[Expression] = []
+    for factor in factors:
+        if isinstance(factor, Zero):
+            return ZERO
+        flat.extend(factor.factors if isinstance(factor, Product) else (factor,))
+    joined = _joined(flat)
+    return joined[0] if len(joined) == 1 else Product(tuple(joined))
+
+
+def total(over: Iterable[Variable], body: Expression) -> Expression:
+    """The body summed over variables, with what does not depend on them moved out.
+
+    Every variable in `over` must be an outcome of some probability in the body or be free there: a sum over what the
+    body does not depend on would multiply it by the number of values, and no estimand does that.
+    """
+    index = [v for v in dict.fromkeys(over) if v in body.free]
+    if isinstance(body, Zero) or not index:
+        return body
+    if isinstance(body, Sum) and not set(body.over) & set(index):
+        return total((*body.over, *index), body.body)
+    factors = list(body.factors) if isinstance(body, Product) else [body]
+    done = False
+    while not done:
+        done = True
+        for v in list(index):
+            inside = [f for f in factors if v in f.free]
+            if len(inside) == 1 and isinstance(inside[0], Probability) and v in inside[0].of:
+                factors = [g for f in factors if (g := _without(f, v) if f is inside[0] else f) != ONE]
+                index.remove(v)
+                done = False
+        joined = _joined(factors)
+        done = done and len(joined) == len(factors)
+        factors = joined
+    inner = [f for f in factors if f.free & set(index)]
+    outer = [f for f in factors if not f.free & set(index)]
+    if not inner:
+        return product(outer)
+    return product((*outer, Sum(tuple(index), product(inner))))
+
+
+def ratio(numerator: Expression, denominator: Expression) -> Expression:
+    """The quotient, with what occurs in both cancelled."""
+    if isinstance(numerator, Zero):
+        return ZERO
+    top = list(numerator.factors) if isinstance(numerator, Product) else [numerator]
+    bottom = list(denominator.factors) if isinstance(denominator, Product) else [denominator]
+    for factor in list(bottom):
+        if factor in top:
+            top.remove(factor)
+            bottom.remove(factor)
+            continue
+        for other in top:
+            if (quotient := _conditional(other, factor)) is not None:
+                top[top.index(other)] = quotient
+                bottom.remove(factor)
+                break
+    above, below = product(top), product(bottom)
+    return above if below == ONE else Ratio(above, below)
+
+
+def _without(probability: Expression, variable: Variable) -> Expression:
+    """P(a, v | c) summed over v."""
+    assert isinstance(probability, Probability)
+    rest = tuple(v for v in probability.of if v != variable)
+    return replace(probability, of=rest) if rest else ONE
+
+
+def _joined(factors: list[Expression]) -> list[Expression]:
+    """P(a | b, c) P(b | c) as P(a, b | c), wherever two factors fit."""
+    out = list(factors)
+    # A probability can only be joined with the one that its own conditions, or a part of them, are the outcomes of.
+    again = True
+    while again:
+        again = False
+        probabilities = [f for f in out if isinstance(f, Probability) and f.given]
+        for first in probabilities:
+            given = frozenset(first.given)
+            for second in out:
+                if isinstance(second, Probability) and second is not first and _chains(first, second, given):
+                    merged = replace(first, of=(*first.of, *second.of), given=second.given)
+                    position = min(_place(out, first), _place(out, second))
+                    out = [f for f in out if f is not first and f is not second]
+                    out.insert(position, merged)
+                    again = True
+                    break
+            if again:
+                break
+    return out
+
+
+def _place(factors: list[Expression], wanted: Expression) -> int:
+    return next(i for i, f in enumerate(factors) if f is wanted)
+
+
+def _chains(first: Probability, second: Probability, given: Variables) -> bool:
+    same = first.population == second.population and frozenset(first.do) == frozenset(second.do)
+    return same and given == frozenset((*second.of, *second.given)) and not set(second.of) & set(first.of)
+
+
+def _conditional(top: Expression, bottom: Expression) -> Expression | None:
+    """P(a, b | c) / P(b | c) as P(a | b, c)."""
+    if not (isinstance(top, Probability) and isinstance(bottom, Probability)):
+        return None
+    same = top.population == bottom.population and frozenset(top.do) == frozenset(bottom.do)
+    if not same or frozenset(top.given) != frozenset(bottom.given) or not set(bottom.of) < set(top.of):
+        return None
+    return replace(top, of=tuple(v for v in top.of if v not in bottom.of), given=(*bottom.of, *top.given))
+
+
+# --- names of bound variables ------------------------------------------------------------------------------------
+
+
+def with_clear_names(expression: Expression) -> Expression:
+    """The same estimand, in which no index of a sum has the name of something else in sight."""
+    return _renamed(expression, expression.free, {})
+
+
+def _renamed(expression: Expression, taken: Variables, names: Mapping[Variable, Variable]) -> Expression:
+    match expression:
+        case Probability():
+            groups = {key: tuple(names.get(v, v) for v in getattr(expression, key)) for key in ("of", "given", "do")}
+            return replace(expression, **groups)
+        case Product():
+            return Product(tuple(_renamed(f, taken, names) for f in expression.factors))
+        case Ratio():
+            return Ratio(*(_renamed(e, taken, names) for e in (expression.numerator, expression.denominator)))
+        case Sum():
+            fresh = dict(names)
+            for v in expression.over:
+                new = v
+                while new in taken:
+                    new = new.primed()
+                fresh[v] = new
+                taken |= {new}
+            return Sum(tuple(fresh[v] for v in expression.over), _renamed(expression.body, taken, fresh))
+        case _:
+            return expression
+
+
+def substituted(expression: Expression, values: Mapping[Variable, Variable]) -> Expression:
+    """The expression with free variables replaced by other values of the same columns."""
+    clear = _renamed(expression, expression.free | frozenset(values.values()), {})
+    return _replaced(clear, values)
+
+
+def _replaced(expression: Expression, values: Mapping[Variable, Variable]) -> Expression:
+    bound = frozenset(expression.over) if isinstance(expression, Sum) else NONE
+    here = {a: b for a, b in values.items() if a not in bound}
+    match expression:
+        case Sum():
+            return Sum(expression.over, _replaced(expression.body, here))
+        case Product():
+            return Product(tuple(_replaced(f, here) for f in expression.factors))
+        case Ratio():
+            return Ratio(_replaced(expression.numerator, here), _replaced(expression.denominator, here))
+        case Probability():
+            return _renamed(expression, NONE, here)
+        case _:
+            return expression
