@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.separators import cut_between, minimal_separators
 
 Nodes = frozenset[str]
 
@@ -107,10 +108,13 @@ def minimal_adjustment_sets(
         return
     allowed = problem.candidates - frozenset(never)
     position = {n: i for i, n in enumerate(problem.graph.nodes)}
-    field = _separation_field(problem, forced | problem.graph.selected, allowed)
-    if field is None:
-        return
-    for separator in _minimal_separators(field):
+    for separator in minimal_separators(
+        problem.backdoor,
+        problem.treatments,
+        problem.outcomes,
+        allowed=allowed,
+        always=forced | problem.graph.selected,
+    ):
         yield tuple(sorted(separator | forced, key=position.__getitem__))
 
 
@@ -127,131 +131,10 @@ def optimal_adjustment_set(problem: AdjustmentProblem) -> tuple[str, ...] | None
         return None
     best = frozenset(p for n in problem.causal for p in graph.parents(n)) - problem.forbidden
     if best & graph.latent or any(graph.spouses(n) for n in problem.causal):
-        field = _separation_field(problem, frozenset(), candidates)
-        if field is None or len(problem.treatments) > 1 or len(problem.outcomes) > 1:
+        cut = cut_between(problem.backdoor, problem.treatments, problem.outcomes, allowed=candidates)
+        if len(problem.treatments) > 1 or len(problem.outcomes) > 1 or cut.nearest() is None:
             return None
-        best = field.sink
+        best = cut.walk(cut.sink, cut.separators)[1]
         if not graph.is_separated(problem.outcomes, candidates - best, best | problem.treatments):
             return None
     return tuple(n for n in graph.nodes if n in best) if problem.is_valid(best) else None
-
-
-# --- minimal separators ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Field:
-    """An undirected graph over the nodes that may separate, with a source (treatments) and a sink (outcomes)."""
-
-    neighbours: dict[str, Nodes]
-    source: Nodes
-    sink: Nodes
-
-
-def _separation_field(problem: AdjustmentProblem, forced: Nodes, allowed: Nodes) -> _Field | None:
-    """The moral graph of the ancestors, in which nodes that must not separate are short-circuited.
-
-    None when source and sink touch: no set separates them.
-    """
-    graph = problem.backdoor
-    relevant = graph.ancestors(problem.treatments | problem.outcomes | forced)
-    moral = _moral(graph, relevant)
-    for node in forced:
-        for other in moral.pop(node, set()):
-            moral[other].discard(node)
-    separators = (allowed & relevant) - forced
-    passable = relevant - separators - forced - problem.treatments - problem.outcomes
-    for start, touched in _connected_through(moral, passable):
-        for node in start:
-            moral.pop(node)
-        for a in touched:
-            moral[a] = (moral[a] - start) | (touched - {a})
-    if any(moral[x] & problem.outcomes for x in problem.treatments):
-        return None
-    ends = problem.treatments | problem.outcomes
-    return _Field(
-        {n: frozenset(others - ends) for n, others in moral.items() if n in separators},
-        frozenset(n for x in problem.treatments for n in moral[x]) & separators,
-        frozenset(n for y in problem.outcomes for n in moral[y]) & separators,
-    )
-
-
-def _moral(graph: CausalGraph, nodes: Nodes) -> dict[str, set[str]]:
-    """Undirected neighbours: adjacent nodes, and nodes joined by a path of colliders (districts and their parents)."""
-    out: dict[str, set[str]] = {n: set() for n in nodes}
-    for district in _districts(graph, nodes):
-        members = district | {p for n in district for p in graph.parents(n)}
-        for a in members:
-            out[a] |= members - {a}
-    return out
-
-
-def _districts(graph: CausalGraph, nodes: Nodes) -> Iterator[set[str]]:
-    waiting = set(nodes)
-    while waiting:
-        district = {waiting.pop()}
-        stack = list(district)
-        while stack:
-            for other in graph.spouses(stack.pop()):
-                if other in waiting:
-                    waiting.discard(other)
-                    district.add(other)
-                    stack.append(other)
-        yield district
-
-
-def _connected_through(moral: dict[str, set[str]], passable: Nodes) -> Iterator[tuple[set[str], set[str]]]:
-    """Each connected piece of the passable nodes, and the other nodes that it touches."""
-    waiting = set(passable)
-    while waiting:
-        piece = {waiting.pop()}
-        stack = list(piece)
-        touched: set[str] = set()
-        while stack:
-            for other in moral[stack.pop()]:
-                if other in waiting:
-                    waiting.discard(other)
-                    piece.add(other)
-                    stack.append(other)
-                elif other not in piece:
-                    touched.add(other)
-        yield piece, touched
-
-
-def _minimal_separators(field: _Field) -> Iterator[Nodes]:
-    """All minimal separators of source and sink, each once (Berry, Bordat and Cogis 2000)."""
-    first = _close_to(field, field.source)
-    seen = {first}
-    queue = [first]
-    for separator in queue:
-        yield separator
-        for node in sorted(separator):
-            if node in field.sink:
-                continue
-            following = _close_to(field, separator - {node} | field.neighbours[node], behind=_side(field, separator))
-            if following not in seen:
-                seen.add(following)
-                queue.append(following)
-
-
-def _side(field: _Field, separator: Nodes) -> Nodes:
-    """What the source reaches without crossing the separator."""
-    return _reach(field, field.source - separator, separator)
-
-
-def _close_to(field: _Field, wall: Nodes, behind: Nodes = frozenset()) -> Nodes:
-    """The minimal separator inside a wall: the part of it that what the sink reaches touches."""
-    wall = wall - behind
-    far = _reach(field, field.sink - wall - behind, wall | behind)
-    return frozenset(n for n in wall if n in field.sink or field.neighbours[n] & far)
-
-
-def _reach(field: _Field, start: Nodes, stop: Nodes) -> Nodes:
-    seen = set(start)
-    stack = list(start)
-    while stack:
-        for other in field.neighbours[stack.pop()]:
-            if other not in seen and other not in stop:
-                seen.add(other)
-                stack.append(other)
-    return frozenset(seen)

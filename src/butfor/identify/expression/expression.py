@@ -238,9 +238,9 @@ def ratio(numerator: Expression, denominator: Expression) -> Expression:
             top.remove(factor)
             bottom.remove(factor)
             continue
-        for other in top:
+        for place, other in enumerate(top):
             if (quotient := _conditional(other, factor)) is not None:
-                top[top.index(other)] = quotient
+                top[place] = quotient
                 bottom.remove(factor)
                 break
     above, below = product(top), product(bottom)
@@ -287,7 +287,14 @@ def _chains(first: Probability, second: Probability, given: Variables) -> bool:
 
 
 def _conditional(top: Expression, bottom: Expression) -> Expression | None:
-    """P(a, b | c) / P(b | c) as P(a | b, c)."""
+    """P(a, b | c) / P(b | c) as P(a | b, c), also inside a sum over other variables."""
+    if isinstance(top, Sum) and not bottom.free & frozenset(top.over):
+        factors = top.body.factors if isinstance(top.body, Product) else (top.body,)
+        for place, factor in enumerate(factors):
+            inside = ONE if factor == bottom else _conditional(factor, bottom)
+            if inside is not None:
+                return total(top.over, product((*factors[:place], inside, *factors[place + 1 :])))
+        return None
     if not (isinstance(top, Probability) and isinstance(bottom, Probability)):
         return None
     same = top.population == bottom.population and frozenset(top.do) == frozenset(bottom.do)

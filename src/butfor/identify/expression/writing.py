@@ -89,7 +89,8 @@ def to_text(expression: Expression) -> str:
     """Plain text; `parse_expression` reads it back.
 
     >>> from butfor.identify.expression import Probability, Variable, product, total
-    >>> to_text(total([Variable("z")], product([Probability.of_names("y", given=["x", "z"]), Probability.of_names("z")])))
+    >>> outcome, stratum = Probability.of_names("y", given=["x", "z"]), Probability.of_names("z")
+    >>> to_text(total([Variable("z")], product([outcome, stratum])))
     'sum_{z} P(y | x, z) P(z)'
     """
     return _write(with_clear_names(expression), TEXT)

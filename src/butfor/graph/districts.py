@@ -1,0 +1,124 @@
+"""Districts (nodes tied by hidden causes), what precedes a node, and the graph after hidden nodes are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+
+from butfor.graph.causal_graph import CausalGraph
+
+Nodes = frozenset[str]
+
+
+def district_of(graph: CausalGraph, node: str, within: Nodes) -> Nodes:
+    """The nodes that a chain of bidirected edges inside `within` ties to the node."""
+    found = {node}
+    stack = [node]
+    while stack:
+        for other in graph.spouses(stack.pop()):
+            if other in within and other not in found:
+                found.add(other)
+                stack.append(other)
+    return frozenset(found)
+
+
+def districts(graph: CausalGraph, within: Iterable[str] | None = None) -> Iterator[Nodes]:
+    """The districts of the graph, or of the subgraph over some of its nodes, in the order of the graph.
+
+    >>> [sorted(d) for d in districts(CausalGraph.from_any("x -> m -> y; x <-> y"))]
+    [['x', 'y'], ['m']]
+    """
+    inside = frozenset(graph.nodes if within is None else within)
+    waiting = dict.fromkeys(n for n in graph.nodes if n in inside)
+    while waiting:
+        found = district_of(graph, next(iter(waiting)), inside)
+        for node in found:
+            del waiting[node]
+        yield found
+
+
+def ancestors_within(graph: CausalGraph, nodes: Iterable[str], within: Nodes) -> Nodes:
+    """The nodes, and what causes them along paths inside `within`."""
+    found = set(nodes)
+    stack = list(found)
+    while stack:
+        for parent in graph.parents(stack.pop()):
+            if parent in within and parent not in found:
+                found.add(parent)
+                stack.append(parent)
+    return frozenset(found)
+
+
+def markov_pillow(graph: CausalGraph, node: str, within: Nodes, order: Sequence[str]) -> Nodes:
+    """What the node depends on among the nodes before it: its district up to itself, and the causes of that district.
+
+    Args:
+        graph: a graph without latent nodes.
+        node: the node.
+        within: an ancestral set of nodes.
+        order: all nodes, causes before effects.
+    """
+    before = frozenset(order[: order.index(node) + 1]) & within
+    district = district_of(graph, node, before)
+    return (district | {p for n in district for p in graph.parents(n)}) - {node}
+
+
+def markov_blanket(graph: CausalGraph, node: str) -> Nodes:
+    """The smallest set given which the node is independent of all other measured nodes.
+
+    >>> sorted(markov_blanket(CausalGraph.from_any("a -> x -> y; b -> y"), "x"))
+    ['a', 'b', 'y']
+    """
+    projected = latent_projection(graph)
+    tied = district_of(projected, node, frozenset(projected.nodes))
+    for child in projected.children(node):
+        tied |= district_of(projected, child, frozenset(projected.nodes))
+    return (tied | {p for n in tied for p in projected.parents(n)}) - {node}
+
+
+def moral_graph(graph: CausalGraph, nodes: Iterable[str] | None = None) -> dict[str, set[str]]:
+    """Undirected neighbours: adjacent nodes, and nodes joined by a path of colliders (districts and their parents)."""
+    inside = frozenset(graph.nodes if nodes is None else nodes)
+    out: dict[str, set[str]] = {n: set() for n in inside}
+    for district in districts(graph, inside):
+        members = district | {p for n in district for p in graph.parents(n) if p in inside}
+        for a in members:
+            out[a] |= members - {a}
+    return out
+
+
+def latent_projection(graph: CausalGraph) -> CausalGraph:
+    """The graph over measured nodes with the same implications for them: hidden nodes become edges.
+
+    A directed path through hidden nodes becomes an arrow, a hidden common cause a bidirected edge (Verma 1993).
+
+    >>> seen = latent_projection(CausalGraph.from_any("u -> x; u -> y; x -> m -> y").with_latent(["u", "m"]))
+    >>> seen.directed, seen.bidirected
+    ((('x', 'y'),), (('x', 'y'),))
+    """
+    if not graph.latent:
+        return graph
+    reach: dict[str, dict[str, None]] = {}  # the measured nodes that a hidden node acts on through hidden nodes only
+    for node in reversed(graph.topological_order):
+        if node in graph.latent:
+            reach[node] = {}
+            for child in graph.children(node):
+                reach[node] |= reach[child] if child in graph.latent else {child: None}
+    seen = [n for n in graph.nodes if n not in graph.latent]
+    directed = tuple((a, b) for a in seen for c in graph.children(a) for b in (reach[c] if c in graph.latent else (c,)))
+    tied = {
+        frozenset(pair): None for n in reach if not _has_hidden_cause(graph, n) for pair in combinations(reach[n], 2)
+    }
+    for a, b in graph.bidirected:
+        for left in reach.get(a, (a,)):
+            tied |= {frozenset((left, right)): None for right in reach.get(b, (b,)) if right != left}
+    position = {n: i for i, n in enumerate(graph.nodes)}
+    bidirected = sorted(tuple(sorted(pair, key=position.__getitem__)) for pair in tied)
+    return CausalGraph(
+        tuple(seen), tuple(dict.fromkeys(directed)), tuple((a, b) for a, b in bidirected), frozenset(), graph.selected
+    )
+
+
+def _has_hidden_cause(graph: CausalGraph, node: str) -> bool:
+    """What a hidden node ties together, its hidden cause ties as well."""
+    return any(p in graph.latent for p in graph.parents(node))

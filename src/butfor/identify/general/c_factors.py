@@ -1,0 +1,113 @@
+"""C-factors: how each district behaves when everything else is set from outside, and how one follows from another.
+
+Q[C] = P(c | do(everything else)). Tian and Pearl 2002 (https://cdn.aaai.org/AAAI/2002/AAAI02-085.pdf), Tian and Pearl
+2003 (UAI, arXiv:1212.2501) and Huang and Valtorta 2006 (arXiv:1206.6831), who prove that what `find_route` does not
+find does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.districts import ancestors_within, district_of, markov_pillow
+from butfor.identify.expression import Expression, Probability, Variable, product, ratio, total
+
+Nodes = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Route:
+    """How Q[target] follows from Q[start].
+
+    Attributes:
+        steps: (A, T): first the factor is summed down to the ancestral set A, then to the district T inside A.
+        stuck: the district in which the way ends when there is none; `()` otherwise.
+    """
+
+    target: Nodes
+    start: Nodes
+    steps: tuple[tuple[Nodes, Nodes], ...] = ()
+    stuck: Nodes = frozenset()
+
+    @property
+    def exists(self) -> bool:
+        """Does the factor follow?"""
+        return not self.stuck
+
+
+def find_route(graph: CausalGraph, target: Nodes, start: Nodes) -> Route:
+    """The way from Q[start] to Q[target], both districts, target inside start."""
+    steps: list[tuple[Nodes, Nodes]] = []
+    district = start
+    while True:
+        ancestral = ancestors_within(graph, target, district)
+        if ancestral == target:
+            return Route(target, start, tuple([*steps, (target, target)] if district != target else steps))
+        if ancestral == district:
+            return Route(target, start, tuple(steps), stuck=district)
+        following = district_of(graph, next(iter(target)), ancestral)
+        steps.append((ancestral, following))
+        district = following
+        if district == target:
+            return Route(target, start, tuple(steps))
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """The distribution that a route starts from: P(random | do(fixed)) in a population.
+
+    Attributes:
+        random: the variables that vary, an ancestral set of the graph in which the fixed ones are set.
+    """
+
+    graph: CausalGraph
+    random: Nodes
+    fixed: Nodes = frozenset()
+    population: str = ""
+
+    def factor(self, district: Nodes) -> Expression:
+        """Q[district] as a product of conditional probabilities."""
+        order = self.graph.topological_order
+        inside = [n for n in reversed(order) if n in district]
+        return product(self._given_pillow(n, order) for n in inside)
+
+    def _given_pillow(self, node: str, order: Sequence[str]) -> Expression:
+        pillow = markov_pillow(self.graph, node, self.random, order) - self.fixed
+        place = {n: i for i, n in enumerate(order)}
+        given = tuple(Variable(n) for n in sorted(pillow, key=place.__getitem__))
+        do = tuple(Variable(n) for n in sorted(self.fixed, key=place.__getitem__))
+        return Probability((Variable(node),), given, do, self.population)
+
+
+def factor_along(route: Route, kernel: Kernel) -> Expression:
+    """Q[target] as an expression in the kernel."""
+    order = kernel.graph.topological_order
+    found = kernel.factor(route.start)
+    district = route.start
+    for ancestral, following in route.steps:
+        found = total([Variable(n) for n in order if n in district - ancestral], found)
+        found = _factor_inside(found, [n for n in order if n in ancestral], following)
+        district = following
+    return found
+
+
+def _factor_inside(whole: Expression, order: list[str], district: Nodes) -> Expression:
+    """Q[district] from Q[A] (Tian and Pearl 2002, lemma 4), one ratio for each run of neighbours in the order."""
+    if len(district) == len(order):
+        return whole
+    factors: list[Expression] = []
+    end = len(order)
+    while end > 0:
+        start = end
+        while start > 0 and order[start - 1] in district:
+            start -= 1
+        if start < end:
+            after, run = order[end:], order[start:end]
+            above = total(map(Variable, after), whole)
+            factors.append(ratio(above, total(map(Variable, run), above)))
+            end = start
+        else:
+            end -= 1
+    return product(factors)

@@ -1,0 +1,132 @@
+"""ID and IDC: the complete identification of P(outcomes | do(treatments), given) from what can be observed.
+
+The effect is Σ Π Q[D_i] over the districts D_i of the outcome's ancestors once the treatments are set (Tian and Pearl
+2003); a conditional effect first turns what it can of its conditions into treatments (Shpitser and Pearl 2006,
+arXiv:1206.6876, theorem 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.districts import ancestors_within, district_of, districts, latent_projection
+from butfor.identify.expression import Expression, Probability, Variable, product, ratio, total
+from butfor.identify.expression.expression import with_clear_names
+from butfor.identify.general.c_factors import Kernel, Route, factor_along, find_route
+from butfor.identify.general.hedge import Hedge
+
+Nodes = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Functional:
+    """The answer of the general algorithm.
+
+    Attributes:
+        graph: the latent projection, over measured nodes.
+        treatments, outcomes, given: the query after conditions became treatments where rule 2 allows it.
+        exchanged: those conditions.
+        ancestral: causes of the outcomes (and conditions), the only nodes that matter.
+        random: those of them that stay random once the treatments are set.
+        routes: for each district of `random` the way from what is observed to its factor.
+    """
+
+    graph: CausalGraph
+    treatments: Nodes
+    outcomes: Nodes
+    given: Nodes
+    exchanged: Nodes
+    ancestral: Nodes
+    random: Nodes
+    routes: tuple[Route, ...]
+
+    @property
+    def identified(self) -> bool:
+        """Does the effect follow from what is observed?"""
+        return all(r.exists for r in self.routes)
+
+    @cached_property
+    def hedge(self) -> Hedge | None:
+        """The reason why it does not."""
+        for route in self.routes:
+            if not route.exists:
+                order = [n for n in self.graph.nodes if n in route.stuck]
+                return Hedge(tuple(order), tuple(n for n in order if n in route.target))
+        return None
+
+    @cached_property
+    def expression(self) -> Expression | None:
+        """The effect in terms of what is observed, or None."""
+        if not self.identified:
+            return None
+        kernel = Kernel(self.graph, self.ancestral)
+        return assemble(self, [factor_along(route, kernel) for route in self.routes])
+
+
+def identify_effect(
+    graph: CausalGraph, treatments: Iterable[str], outcomes: Iterable[str], given: Iterable[str] = ()
+) -> Functional:
+    """P(outcomes | do(treatments), given) from the observed distribution.
+
+    >>> found = identify_effect(CausalGraph.from_any("x -> m -> y; x <-> y"), ["x"], ["y"])
+    >>> str(found.expression)
+    "sum_{m} P(m | x) sum_{x'} P(y | x', m) P(x')"
+    """
+    query = pose(graph, treatments, outcomes, given)
+    routes = tuple(
+        find_route(query.graph, d, district_of(query.graph, next(iter(d)), query.ancestral))
+        for d in districts(query.graph, query.random)
+    )
+    return replace(query, routes=routes)
+
+
+def pose(
+    graph: CausalGraph, treatments: Iterable[str], outcomes: Iterable[str], given: Iterable[str] = ()
+) -> Functional:
+    """The query, with what matters for it; no routes yet."""
+    projected = latent_projection(graph)
+    x, y, z = (frozenset(projected.check(n) for n in names) for names in (treatments, outcomes, given))
+    kept = exchange(projected, x, y, z)
+    exchanged = z - kept
+    x |= exchanged
+    ancestral = projected.ancestors(y | kept)
+    random = ancestors_within(projected, y | kept, ancestral - x)
+    return Functional(projected, x, y, kept, exchanged, ancestral, random, ())
+
+
+def exchange(graph: CausalGraph, treatments: Nodes, outcomes: Nodes, given: Nodes) -> Nodes:
+    """The conditions that are left after rule 2 of do-calculus has turned what it can into interventions."""
+    left, x = given, treatments
+    for node in [n for n in graph.nodes if n in given]:
+        others = left - {node}
+        cut = _without_into(graph, x).without_edges_out_of({node})
+        if cut.is_separated(outcomes, {node}, x | others):
+            left, x = others, x | {node}
+    return left
+
+
+def _without_into(graph: CausalGraph, nodes: Nodes) -> CausalGraph:
+    return graph.replaced(
+        directed=tuple(e for e in graph.directed if e[1] not in nodes),
+        bidirected=tuple(e for e in graph.bidirected if not nodes & set(e)),
+    )
+
+
+def assemble(query: Functional, factors: list[Expression], population: str = "") -> Expression:
+    """Σ Π Q[D_i], divided by its own sum over the outcomes when there are conditions."""
+    order = [n for n in query.graph.topological_order if n in query.random]
+    hidden = [Variable(n) for n in order if n not in query.outcomes | query.given]
+    place = {Variable(n): i for i, n in enumerate(order)}
+    effects_first = sorted(factors, key=lambda f: -max((place.get(v, -1) for v in f.free), default=-1))
+    effect = total(hidden, product(effects_first))
+    if query.given:
+        effect = ratio(effect, total([Variable(n) for n in order if n in query.outcomes], effect))
+    asked = frozenset(map(Variable, query.treatments | query.outcomes | query.given))
+    idle = sorted(effect.free - asked)
+    if idle:
+        # The factor is the same for every value of these: an average over them has no loose ends.
+        effect = total(idle, product([effect, Probability(tuple(idle), population=population)]))
+    return with_clear_names(effect)

@@ -1,0 +1,126 @@
+"""Identification from several incomplete sources: experiments, other populations, studies that measured less.
+
+Each district's factor may come from any source in which it behaves as in the population that is asked about: the source
+does not intervene in it, and no difference between the populations points into it (g-identification: Lee, Correa and
+Bareinboim 2019, arXiv:1906.08840 [UAI]; transport: Lee, Correa and Bareinboim 2020, doi:10.1609/aaai.v34i06.6582).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from butfor.core.errors import InvalidSetting
+from butfor.core.serial import public_value
+from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.districts import ancestors_within, district_of, districts, latent_projection
+from butfor.identify.expression import Expression
+from butfor.identify.general.c_factors import Kernel, Route, factor_along, find_route
+from butfor.identify.general.effect import Functional, assemble, pose
+
+Nodes = frozenset[str]
+
+
+@public_value
+@dataclass(frozen=True)
+class Experiment:
+    """A distribution that is at hand.
+
+    Args:
+        do: the variables that were set; none for an observational study.
+        population: where; "" is the population that the question is about.
+        differs: variables whose mechanism differs there (the selection nodes of a selection diagram point at them).
+        measured: the columns that the study has; None for all.
+    """
+
+    do: tuple[str, ...] = ()
+    population: str = ""
+    differs: tuple[str, ...] = ()
+    measured: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.differs and not self.population:
+            raise InvalidSetting(
+                "A source in the population that is asked about cannot differ from it; another one needs a name.",
+                hint='Experiment(population="trial", differs=("age",))',
+            )
+
+    def describe(self) -> str:
+        """The source in a few words."""
+        what = f"an experiment on {', '.join(self.do)}" if self.do else "observation"
+        return what + (f" in {self.population}" if self.population else "")
+
+
+OBSERVATION = Experiment()
+
+
+@dataclass(frozen=True)
+class Mosaic:
+    """An effect put together from several sources.
+
+    Attributes:
+        query: what is asked.
+        pieces: for each district its source, the kernel there and the route; None where no source gives it.
+    """
+
+    query: Functional
+    pieces: tuple[tuple[Nodes, Experiment, Kernel, Route] | None, ...]
+
+    @property
+    def identified(self) -> bool:
+        """Does the effect follow from the sources?"""
+        return all(p is not None for p in self.pieces)
+
+    @property
+    def used(self) -> tuple[Experiment, ...]:
+        """The sources that are needed."""
+        return tuple(dict.fromkeys(p[1] for p in self.pieces if p is not None))
+
+    @property
+    def expression(self) -> Expression | None:
+        """The effect in terms of the sources, or None."""
+        pieces = [p for p in self.pieces if p is not None]
+        if len(pieces) < len(self.pieces):
+            return None
+        factors = [factor_along(route, kernel) for _, _, kernel, route in pieces]
+        populations = [s.population for _, s, _, _ in pieces]
+        return assemble(self.query, factors, "" if "" in populations or not populations else populations[0])
+
+
+def identify_from(
+    graph: CausalGraph,
+    sources: Sequence[Experiment],
+    treatments: Iterable[str],
+    outcomes: Iterable[str],
+    given: Iterable[str] = (),
+) -> Mosaic:
+    """P(outcomes | do(treatments), given) from the sources alone; name `OBSERVATION` among them if it is there.
+
+    >>> graph = CausalGraph.from_any("z -> x -> y; z <-> x; z <-> y")
+    >>> str(identify_from(graph, [OBSERVATION, Experiment(do=("z",))], ["x"], ["y"]).expression)
+    'sum_{z} P(y | do(z), x) P(z)'
+    """
+    query = pose(graph, treatments, outcomes, given)
+    pieces = tuple(_piece(graph, query.graph, d, sources) for d in districts(query.graph, query.random))
+    return Mosaic(query, pieces)
+
+
+def _piece(
+    graph: CausalGraph, projected: CausalGraph, target: Nodes, sources: Sequence[Experiment]
+) -> tuple[Nodes, Experiment, Kernel, Route] | None:
+    for source in sources:
+        fixed = frozenset(projected.check(n, role="experiment") for n in source.do)
+        if target & (fixed | set(source.differs)):
+            continue
+        seen = projected
+        if source.measured is not None:
+            known = frozenset(source.measured) | fixed
+            needed = target | {p for n in target for p in projected.parents(n)}
+            if not needed <= known:
+                continue
+            seen = latent_projection(replace(graph, latent=graph.latent | (frozenset(graph.nodes) - known)))
+        varying = ancestors_within(seen, target, frozenset(seen.nodes) - fixed)
+        route = find_route(seen, target, district_of(seen, next(iter(target)), varying))
+        if route.exists:
+            return target, source, Kernel(seen, varying, fixed, source.population), route
+    return None
