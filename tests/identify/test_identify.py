@@ -20,12 +20,12 @@ def by(text: str, **settings: object) -> Identification:
 
 def test_the_optimal_set_comes_first_and_the_minimal_ones_follow() -> None:
     found = by("z -> w -> y; z -> x; x -> y; p -> y")
-    assert [s.adjust_for for s in found.strategies] == [("w", "p"), ("z",), ("w",)]
+    assert [s.adjust_for for s in found.strategies if s.kind == "adjustment"] == [("w", "p"), ("z",), ("w",)]
     assert found.strategies[0].to_dict()["optimal"] is True
     assert found.strategies[0].estimand == "Σ_{w, p} P(y | x, w, p) P(w, p)"
-    assert [s.minimal for s in found.strategies] == [False, True, True]
+    assert [s.minimal for s in found.strategies][:3] == [False, True, True]
     assert found.to_dict()["status"] == "identified"
-    assert "x <- z" in " ".join(found.proof)
+    assert "x <- z" in " ".join(map(str, found.proof))
 
 
 def test_what_is_not_identified_names_the_open_path() -> None:
@@ -83,14 +83,14 @@ def test_rows_chosen_by_the_outcome_do_not_answer(text: str, path: str | None) -
 def test_rows_chosen_before_treatment_answer() -> None:
     found = by("s -> x; z -> x; z -> y; x -> y; selected s")
     assert found.require().adjust_for == ("z",)
-    assert "selected rows speak for all" in " ".join(found.proof)
+    assert "selected rows speak for all" in " ".join(map(str, found.proof))
     assert "s ⊥ z" not in found.to_dict()["implications"]  # s is the same in all rows that are seen
 
 
 def test_implications_are_those_of_the_graph() -> None:
     """dagitty's small model with mediator (its testable-implications.js): Y _||_ Z | I, X."""
     graph = bf.CausalGraph.from_any("Z -> X; Z -> I; X -> I; X -> Y; I -> Y")
-    assert identify(bf.Question("X", "Y"), graph).to_dict()["implications"] == ["Y ⊥ Z | X, I"]
+    assert identify(bf.Question("X", "Y"), graph).to_dict()["implications"] == ["Y ⊥ Z | I, X"]
 
 
 def test_covariates_on_the_users_word() -> None:
@@ -118,7 +118,7 @@ def test_the_list_is_bounded() -> None:
     chain = "; ".join(f"z{i} -> x; z{i} -> w{i} -> y" for i in range(6))
     found = by(chain + "; x -> y", limit=10)
     assert not found.complete
-    assert len(found.strategies) <= 11
+    assert sum(s.kind == "adjustment" for s in found.strategies) <= 11
 
 
 @pytest.mark.parametrize(

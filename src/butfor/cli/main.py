@@ -95,17 +95,24 @@ def schema() -> None:
 @app.command()
 def identify(
     graph: Annotated[str, typer.Argument(help="A graph (text or file), or a study file.")],
-    treatment: Annotated[str | None, typer.Option("--treatment", help="Name of the treatment.")] = None,
-    outcome: Annotated[str | None, typer.Option("--outcome", help="Name of the outcome.")] = None,
+    treatment: Annotated[
+        list[str] | None, typer.Option("--treatment", help="Name of the treatment; repeatable.")
+    ] = None,
+    outcome: Annotated[list[str] | None, typer.Option("--outcome", help="Name of the outcome; repeatable.")] = None,
+    given: Annotated[
+        list[str] | None, typer.Option("--given", help="Ask about units alike in this node; repeatable.")
+    ] = None,
     latent: Annotated[
         list[str] | None, typer.Option("--latent", help="A node that was not measured; repeatable.")
     ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="List up to 1,000 strategies of a kind, not 20.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether and how an effect is identified."""
-    from butfor.cli.files import print_identification
+    from butfor.cli.identification import Asked, print_identification
 
-    raise typer.Exit(print_identification(graph, treatment, outcome, tuple(latent or ()), as_json=json))
+    asked = Asked(tuple(treatment or ()), tuple(outcome or ()), tuple(given or ()), tuple(latent or ()))
+    raise typer.Exit(print_identification(graph, asked, everything=everything, as_json=json))
 
 
 def _command() -> str:

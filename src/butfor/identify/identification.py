@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -10,7 +10,11 @@ from butfor.core.errors import NotIdentified
 from butfor.core.serial import public_value
 from butfor.core.table import Table
 from butfor.graph.causal_graph import CausalGraph
-from butfor.identify.strategies import Adjustment, Randomization
+from butfor.identify.general.hedge import Hedge
+from butfor.identify.proof import ProofStep
+from butfor.identify.query import Query
+from butfor.identify.remedies import Remedy
+from butfor.identify.strategies import AnyStrategy, Instrument
 from butfor.question import Design, Question
 
 
@@ -28,67 +32,111 @@ class Identification:
     """Every strategy that was found, the recommended one first; or why there is none.
 
     Attributes:
-        status: identified, not identified by adjustment, or zero by the graph.
+        status: identified, not identified, or zero by the graph. An instrument alone does not identify an average
+            effect: it is listed with what it assumes, and the status stays "not identified".
         explanation: the status in a sentence.
         proof: why it is so, step by step.
-        open_path: the path that no adjustment set closes, when not identified.
-        complete: False when there are more minimal sets than were listed.
+        open_path: a path that no adjustment set closes, when there is no adjustment set.
+        complete: False when there is more than was listed.
+        hedge: the structure that proves that the effect is not identified.
+        remedies: what could be measured or randomised to identify it.
+        implications: what the graph says that the data could contradict.
     """
 
-    question: Question
+    question: Question | Query
     graph: CausalGraph | None
     design: Design
-    strategies: tuple[Adjustment | Randomization, ...]
+    strategies: tuple[AnyStrategy, ...]
     status: Status
     explanation: str
-    proof: tuple[str, ...] = ()
+    proof: tuple[ProofStep, ...] = ()
     open_path: str | None = None
     complete: bool = True
+    hedge: Hedge | None = None
+    remedies: tuple[Remedy, ...] = ()
+    implications: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", Status(self.status))
 
-    def require(self) -> Adjustment | Randomization:
+    @property
+    def query(self) -> Query:
+        """What was asked, as sets of nodes."""
+        return Query.of(self.question)
+
+    @property
+    def designs(self) -> tuple[str, ...]:
+        """The kinds of strategies that rest on different assumptions; with two or more, compare their answers."""
+        return tuple(dict.fromkeys(s.kind for s in self.strategies if s.kind != "functional"))
+
+    def require(self) -> AnyStrategy:
         """The recommended strategy.
 
         Raises:
-            NotIdentified: with the open path.
+            NotIdentified: with the reason and the first remedy.
         """
-        if not self.strategies:
-            raise NotIdentified(
-                f"The effect of {self.question.treatment!r} on {self.question.outcome!r} is not identified. "
-                f"{self.explanation}",
-                hint="measure a node on the open path, randomise the treatment, or revise the graph"
-                if self.open_path
-                else "give a graph, design=bf.Randomized(), or covariates=[...]",
-            )
-        return self.strategies[0]
+        if self.strategies and not (
+            self.status is Status.NOT_IDENTIFIED and isinstance(self.strategies[0], Instrument)
+        ):
+            return self.strategies[0]
+        raise NotIdentified(
+            f"The effect of {self.query.treatment!r} on {self.query.outcome!r} is not identified. {self.explanation}",
+            hint=self._way_out(),
+        )
+
+    def _way_out(self) -> str:
+        if self.remedies:
+            return self.remedies[0].describe()[:-1].lower().replace("measure", "measure", 1)
+        if self.graph is not None:
+            return "randomise the treatment, or revise the graph"
+        return "give a graph, design=bf.Randomized(), or covariates=[...]"
 
     def to_dict(self) -> dict[str, Any]:
         """What `butfor identify --json` prints."""
+        query = self.query
         return {
             "status": str(self.status),
             "explanation": self.explanation,
-            "treatment": self.question.treatment,
-            "outcome": self.question.outcome,
+            "query": str(query),
+            "treatment": query.treatment,
+            "outcome": query.outcome,
+            "treatments": list(query.treatments),
+            "outcomes": list(query.outcomes),
+            "given": list(query.given),
             "strategies": [s.to_dict() for s in self.strategies],
             "open_path": self.open_path,
             "complete": self.complete,
-            "hedge": None,
-            "remedies": [],
-            "implications": sorted({i for s in self.strategies for i in s.implications}),
-            "proof": list(self.proof),
+            "hedge": None if self.hedge is None else [list(self.hedge.outer), list(self.hedge.inner)],
+            "remedies": [{**asdict(r), "text": r.describe()} for r in self.remedies],
+            "implications": list(self.implications),
+            "proof": [asdict(step) for step in self.proof],
         }
 
     def tidy(self) -> Table:
         """One row per strategy."""
-        rows = [(s.kind, ", ".join(s.adjust_for) or "nothing", s.minimal, s.estimand) for s in self.strategies]
-        return Table(("strategy", "adjust_for", "minimal", "estimand"), tuple(rows))
+        rows = [(s.kind, ", ".join(s.uses) or "nothing", s.minimal, s.estimand) for s in self.strategies]
+        return Table(("strategy", "uses", "minimal", "estimand"), tuple(rows))
 
     def __str__(self) -> str:
-        lines = [self.explanation, *(f"  {i}. {step}" for i, step in enumerate(self.proof, 1))]
-        lines += [f"- {s.describe()}" for s in self.strategies]
+        lines = [f"{self.query}: {self.status.value.replace('_', ' ')}. {self.explanation}"]
+        if self.strategies:
+            lines += ["", "Strategies"]
+            lines += [f"- {s.describe()}" for s in self.strategies]
+        if self.proof:
+            lines += ["", "Why"]
+            for i, step in enumerate(self.proof, 1):
+                lines.append(f"{i:3}. {step.words}")
+                reason = ": ".join(filter(None, (step.rule, step.symbols)))
+                lines += [f"     {reason}"] if reason else []
+        if self.remedies:
+            lines += ["", "What would identify it"]
+            lines += [f"- {r.describe()}" for r in self.remedies]
+        if self.implications:
+            lines += ["", "What the data could contradict"]
+            lines += [f"- {text}" for text in self.implications]
+        if not self.complete:
+            lines += ["", "There is more than is listed here."]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        return f"<p>{self.status}</p>" + self.tidy().to_html()
+        return f"<p>{self.explanation}</p>" + self.tidy().to_html()

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from butfor.core.diagnostic import Assumption
 from butfor.core.serial import public_value
+from butfor.identify.expression import ONE, Expression, to_latex, to_text, variables_of
+from butfor.identify.primal import Primal
+from butfor.identify.proof import ProofStep
+from butfor.identify.query import Query
 
+GRAPH = Assumption(
+    "graph",
+    "The graph is right: every arrow that it does not have, and every hidden cause that it does not name, is absent.",
+    "Test its implications against the data; show it to someone who knows the field.",
+)
+POSITIVITY = Assumption(
+    "positivity",
+    "Every combination of values that the formula divides by occurs.",
+    "Look at the counts of rare combinations; merge rare levels.",
+)
+MONOTONE_INSTRUMENT = Assumption(
+    "monotonicity",
+    "The instrument moves nobody against its direction; then the answer is about those whom it moves. Or the effect is "
+    "the same for all, and the answer is about all.",
+    "Ask who would do the opposite of what the instrument suggests.",
+)
+EXCLUSION = Assumption(
+    "exclusion",
+    "The instrument reaches the outcome through the treatment alone, and shares no hidden cause with it. It follows "
+    "from the arrows that the graph does not have.",
+    "Regress the outcome on the instrument where the treatment cannot be taken; test the instrumental inequality.",
+)
+RELEVANCE = Assumption(
+    "relevance",
+    "The instrument moves the treatment, and by more than chance would.",
+    "Look at the first-stage F statistic.",
+)
 CONSISTENCY = Assumption(
     "consistency",
     "Each unit's outcome is what it would be under the treatment it got, and does not depend on others' treatments.",
@@ -39,6 +70,11 @@ class Strategy:
     implications: tuple[str, ...] = ()
 
     kind: ClassVar[str] = ""
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The columns that the strategy rests on, beside treatment and outcome."""
+        return self.adjust_for
 
     def to_dict(self) -> dict[str, Any]:
         """The record that `butfor identify --json` prints."""
@@ -104,12 +140,181 @@ class Adjustment(Strategy):
         return {**super().to_dict(), "optimal": self.optimal, "declared": self.declared}
 
 
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class FrontDoor(Strategy):
+    """Follow the effect through mediators that hidden causes of treatment and outcome do not touch.
+
+    Attributes:
+        mediators: nodes that carry the whole effect.
+        given: covariates that are held fixed (the same as `adjust_for`).
+        primal: the order in which an estimator goes through the columns.
+    """
+
+    mediators: tuple[str, ...] = ()
+    primal: Primal | None = None
+
+    kind: ClassVar[str] = "front_door"
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Mediators and covariates."""
+        return (*self.mediators, *self.adjust_for)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Covariates that are held fixed."""
+        return self.adjust_for
+
+    def describe(self) -> str:
+        """The strategy in a sentence."""
+        inside = f", among units alike in {', '.join(self.given)}" if self.given else ""
+        return f"Follow the effect through {', '.join(self.mediators)}, which carries all of it (front door){inside}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record that `butfor identify --json` prints."""
+        return {**super().to_dict(), "mediators": list(self.mediators), "given": list(self.given)}
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Instrument(Strategy):
+    """Use what moves the treatment and reaches the outcome through it alone.
+
+    Attributes:
+        instrument: the node.
+        given: covariates that make it one (the same as `adjust_for`).
+    """
+
+    instrument: str = ""
+
+    kind: ClassVar[str] = "instrument"
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Instrument and covariates."""
+        return (self.instrument, *self.adjust_for)
+
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Covariates that are held fixed."""
+        return self.adjust_for
+
+    def describe(self) -> str:
+        """The strategy in a sentence."""
+        inside = f", among units alike in {', '.join(self.given)}" if self.given else ""
+        return f"Use {self.instrument} as an instrument{inside}: the effect on those whom it moves."
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record that `butfor identify --json` prints."""
+        return {**super().to_dict(), "instrument": self.instrument, "given": list(self.given)}
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Functional(Strategy):
+    """Compute the expression that the general algorithm derives.
+
+    Attributes:
+        expression: the effect in terms of what is observed.
+        proof: how it follows.
+        primal: the order for a doubly robust estimator, where there is one.
+    """
+
+    expression: Expression = ONE
+    proof: tuple[ProofStep, ...] = ()
+    primal: Primal | None = None
+
+    kind: ClassVar[str] = "functional"
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Every column of the expression."""
+        return tuple(dict.fromkeys(v.name for v in variables_of(self.expression)))
+
+    def describe(self) -> str:
+        """The strategy in a sentence."""
+        return f"Compute {self.estimand}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record that `butfor identify --json` prints."""
+        formulas = {"expression": to_text(self.expression), "latex": to_latex(self.expression)}
+        return {**super().to_dict(), **formulas, "proof": [asdict(step) for step in self.proof]}
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Discontinuity(Strategy):
+    """Compare units just above and just below a cutoff that decides the treatment."""
+
+    running_variable: str = ""
+    cutoff: float = 0.0
+    fuzzy: bool = False
+
+    kind: ClassVar[str] = "discontinuity"
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """The running variable."""
+        return (self.running_variable, *self.adjust_for)
+
+    def describe(self) -> str:
+        """The strategy in a sentence."""
+        who = " whom it moves" if self.fuzzy else ""
+        return (
+            f"Compare units around {self.running_variable} = {self.cutoff:g}: the effect on those at the cutoff{who}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record that `butfor identify --json` prints."""
+        own = {"running_variable": self.running_variable, "cutoff": self.cutoff, "fuzzy": self.fuzzy}
+        return {**super().to_dict(), **own}
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class ParallelTrends(Strategy):
+    """Compare changes over time between units that were treated and units that were not."""
+
+    unit: str = ""
+    time: str = ""
+
+    kind: ClassVar[str] = "parallel_trends"
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """Unit and time."""
+        return (self.unit, self.time, *self.adjust_for)
+
+    def describe(self) -> str:
+        """The strategy in a sentence."""
+        return f"Compare changes over {self.time} between treated and untreated {self.unit}: the effect on the treated."
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record that `butfor identify --json` prints."""
+        return {**super().to_dict(), "unit": self.unit, "time": self.time}
+
+
+AnyStrategy = Adjustment | Randomization | FrontDoor | Instrument | Functional | Discontinuity | ParallelTrends
+
+
 def adjustment_estimand(treatment: str, outcome: str, adjust_for: tuple[str, ...]) -> str:
     """P(outcome | do(treatment)) without do."""
     if not adjust_for:
         return f"P({outcome} | {treatment})"
     z = ", ".join(adjust_for)
     return f"Σ_{{{z}}} P({outcome} | {treatment}, {z}) P({z})"
+
+
+def front_door_estimand(query: Query, mediators: tuple[str, ...], given: tuple[str, ...]) -> str:
+    """The front-door formula."""
+    x, y, m = query.treatment, query.outcome, ", ".join(mediators)
+    bar = f", {', '.join(given)}" if given else ""
+    other = ", ".join(f"{n}'" for n in query.treatments)
+    weight = f" P({', '.join(given)})" if given else ""
+    treated = f"P({other}{' | ' + ', '.join(given) if given else ''})"
+    inner = f"P({m} | {x}{bar}){weight} Σ_{{{other}}} P({y} | {other}, {m}{bar}) {treated}"
+    return f"Σ_{{{', '.join((*mediators, *given))}}} {inner}"
 
 
 def no_hidden_confounding(treatment: str, outcome: str, adjust_for: tuple[str, ...], *, declared: bool) -> Assumption:

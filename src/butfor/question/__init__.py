@@ -1,6 +1,6 @@
 """Questions, estimands and designs."""
 
-from butfor.question.design import Design, Observational, Randomized
+from butfor.question.design import Cutoff, Design, Instrumented, Observational, Panel, Randomized
 from butfor.question.estimands import ATC, ATE, ATO, ATT, VWE, Association, Estimand
 from butfor.question.question import Question
 
@@ -11,9 +11,12 @@ __all__ = [
     "ATT",
     "VWE",
     "Association",
+    "Cutoff",
     "Design",
     "Estimand",
+    "Instrumented",
     "Observational",
+    "Panel",
     "Question",
     "Randomized",
 ]

@@ -36,4 +36,51 @@ class Randomized:
             )
 
 
-Design = Observational | Randomized
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Cutoff:
+    """A rule gave the treatment to those on one side of a cutoff.
+
+    Args:
+        running_variable: column that the rule looked at.
+        cutoff: the value at which the treatment changes.
+        fuzzy: the rule changed the chance of treatment and did not decide it.
+    """
+
+    running_variable: str
+    cutoff: float
+    fuzzy: bool = False
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Instrumented:
+    """Something outside moved the treatment: a lottery, a reform, an encouragement.
+
+    Args:
+        instrument: its column.
+        given: columns given which it is as good as random.
+    """
+
+    instrument: str
+    given: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "given", (self.given,) if isinstance(self.given, str) else tuple(self.given))
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """Units were seen over time, and some of them were treated from some time on.
+
+    Args:
+        unit: column of the units.
+        time: column of the times.
+    """
+
+    unit: str
+    time: str
+
+
+Design = Observational | Randomized | Cutoff | Instrumented | Panel

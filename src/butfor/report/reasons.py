@@ -40,12 +40,12 @@ def why(record: StudyRecord) -> Why:
     found = record.identification
     strategy = used_strategy(record)
     if strategy is None:
-        return Why(found.explanation, found.proof, (), (), ())
+        return Why(found.explanation, tuple(map(str, found.proof)), (), (), ())
     return Why(
         summary=found.explanation,
-        steps=found.proof,
+        steps=tuple(map(str, found.proof)),
         assumptions=tuple(_probed(record, a) for a in strategy.assumptions),
-        others=tuple(s.describe() for s in found.strategies if s.adjust_for != strategy.adjust_for),
+        others=tuple(s.describe() for s in found.strategies if s != strategy),
         implications=strategy.implications,
     )
 

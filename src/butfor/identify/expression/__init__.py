@@ -14,6 +14,7 @@ from butfor.identify.expression.expression import (
     product,
     ratio,
     total,
+    variables_of,
 )
 from butfor.identify.expression.parsing import parse_expression
 from butfor.identify.expression.writing import to_latex, to_text, to_unicode
@@ -37,4 +38,5 @@ __all__ = [
     "to_text",
     "to_unicode",
     "total",
+    "variables_of",
 ]

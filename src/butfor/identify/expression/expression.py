@@ -303,6 +303,22 @@ def _conditional(top: Expression, bottom: Expression) -> Expression | None:
     return replace(top, of=tuple(v for v in top.of if v not in bottom.of), given=(*bottom.of, *top.given))
 
 
+def variables_of(expression: Expression) -> tuple[Variable, ...]:
+    """Every variable of an expression, bound or free, each once."""
+    match expression:
+        case Probability():
+            found = [*expression.of, *expression.given, *expression.do]
+        case Product():
+            found = [v for f in expression.factors for v in variables_of(f)]
+        case Sum():
+            found = [*expression.over, *variables_of(expression.body)]
+        case Ratio():
+            found = [*variables_of(expression.numerator), *variables_of(expression.denominator)]
+        case _:
+            found = []
+    return tuple(dict.fromkeys(found))
+
+
 # --- names of bound variables ------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """The general identification of causal effects: from whatever distributions are at hand."""
 
-from butfor.identify.general.effect import Functional, identify_effect
+from butfor.identify.general.effect import GeneralEffect, identify_effect
 from butfor.identify.general.hedge import Hedge, is_hedge
 from butfor.identify.general.sources import Experiment, identify_from
 
-__all__ = ["Experiment", "Functional", "Hedge", "identify_effect", "identify_from", "is_hedge"]
+__all__ = ["Experiment", "GeneralEffect", "Hedge", "identify_effect", "identify_from", "is_hedge"]

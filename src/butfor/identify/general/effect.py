@@ -22,7 +22,7 @@ Nodes = frozenset[str]
 
 
 @dataclass(frozen=True)
-class Functional:
+class GeneralEffect:
     """The answer of the general algorithm.
 
     Attributes:
@@ -68,7 +68,7 @@ class Functional:
 
 def identify_effect(
     graph: CausalGraph, treatments: Iterable[str], outcomes: Iterable[str], given: Iterable[str] = ()
-) -> Functional:
+) -> GeneralEffect:
     """P(outcomes | do(treatments), given) from the observed distribution.
 
     >>> found = identify_effect(CausalGraph.from_any("x -> m -> y; x <-> y"), ["x"], ["y"])
@@ -85,7 +85,7 @@ def identify_effect(
 
 def pose(
     graph: CausalGraph, treatments: Iterable[str], outcomes: Iterable[str], given: Iterable[str] = ()
-) -> Functional:
+) -> GeneralEffect:
     """The query, with what matters for it; no routes yet."""
     projected = latent_projection(graph)
     x, y, z = (frozenset(projected.check(n) for n in names) for names in (treatments, outcomes, given))
@@ -94,7 +94,7 @@ def pose(
     x |= exchanged
     ancestral = projected.ancestors(y | kept)
     random = ancestors_within(projected, y | kept, ancestral - x)
-    return Functional(projected, x, y, kept, exchanged, ancestral, random, ())
+    return GeneralEffect(projected, x, y, kept, exchanged, ancestral, random, ())
 
 
 def exchange(graph: CausalGraph, treatments: Nodes, outcomes: Nodes, given: Nodes) -> Nodes:
@@ -115,7 +115,7 @@ def _without_into(graph: CausalGraph, nodes: Nodes) -> CausalGraph:
     )
 
 
-def assemble(query: Functional, factors: list[Expression], population: str = "") -> Expression:
+def assemble(query: GeneralEffect, factors: list[Expression], population: str = "") -> Expression:
     """Σ Π Q[D_i], divided by its own sum over the outcomes when there are conditions."""
     order = [n for n in query.graph.topological_order if n in query.random]
     hidden = [Variable(n) for n in order if n not in query.outcomes | query.given]

@@ -16,7 +16,7 @@ from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import ancestors_within, district_of, districts, latent_projection
 from butfor.identify.expression import Expression
 from butfor.identify.general.c_factors import Kernel, Route, factor_along, find_route
-from butfor.identify.general.effect import Functional, assemble, pose
+from butfor.identify.general.effect import GeneralEffect, assemble, pose
 
 Nodes = frozenset[str]
 
@@ -63,7 +63,7 @@ class Mosaic:
         pieces: for each district its source, the kernel there and the route; None where no source gives it.
     """
 
-    query: Functional
+    query: GeneralEffect
     pieces: tuple[tuple[Nodes, Experiment, Kernel, Route] | None, ...]
 
     @property

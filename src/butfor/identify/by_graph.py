@@ -1,0 +1,270 @@
+"""Strategies that follow from the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+
+from butfor.core.effort import Effort
+from butfor.graph.causal_graph import CausalGraph
+from butfor.identify.adjustment import AdjustmentProblem, minimal_adjustment_sets, optimal_adjustment_set
+from butfor.identify.by_design import instrument_strategy
+from butfor.identify.expression import to_unicode
+from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets
+from butfor.identify.general.effect import GeneralEffect, identify_effect
+from butfor.identify.identification import Identification, Status
+from butfor.identify.implications import independences
+from butfor.identify.instruments import InstrumentProblem, instruments
+from butfor.identify.primal import Primal, primal_structure
+from butfor.identify.proof import ProofStep, adjustment_proof, front_door_proof, general_proof, hedge_proof
+from butfor.identify.query import Query
+from butfor.identify.remedies import remedies
+from butfor.identify.strategies import (
+    CONSISTENCY,
+    GRAPH,
+    OVERLAP,
+    POSITIVITY,
+    Adjustment,
+    AnyStrategy,
+    FrontDoor,
+    Functional,
+    Instrument,
+    adjustment_estimand,
+    front_door_estimand,
+    no_hidden_confounding,
+)
+from butfor.identify.unidentified import badly_chosen, blocked_path
+from butfor.identify.verma import verma_constraints
+from butfor.question import Design, Question
+
+# Nodes visited in the search for front-door sets and for instruments.
+SEARCH = 20_000_000
+# Beyond this size of the projected graph an expression is no answer that anybody reads.
+LARGEST_EXPRESSION = 1_000
+
+
+def by_graph(
+    question: Question | Query, graph: CausalGraph, design: Design, declared: tuple[str, ...] | None, limit: int
+) -> Identification:
+    """Every strategy that the graph has."""
+    search = _Search(question, graph, Query.of(question), declared, limit)
+    zero = search.is_zero
+    if graph.selected and not search.problem.selection_is_ignorable:
+        found = badly_chosen(question, graph, design, search.problem)
+        return replace(found, status=Status.ZERO_EFFECT, explanation=_zero(search.query)) if zero else found
+    strategies = search.strategies
+    identified = any(not isinstance(s, Instrument) for s in strategies)
+    status = Status.ZERO_EFFECT if zero else Status.IDENTIFIED if identified else Status.NOT_IDENTIFIED
+    path = None if search.adjustments or search.query.given else blocked_path(graph, search.problem)
+    return Identification(
+        question,
+        graph,
+        design,
+        tuple(strategies),
+        status,
+        search.explanation(status, path),
+        tuple(search.proof(status)),
+        path,
+        search.complete,
+        None if identified or zero else search.general.hedge,
+        () if identified or zero else remedies(graph, search.query),
+        search.implications,
+    )
+
+
+def _zero(query: Query) -> str:
+    return (
+        f"By the graph {query.treatment} does not cause {query.outcome}: the effect is zero. An estimate that is "
+        "not contradicts the graph."
+    )
+
+
+@dataclass(eq=False)
+class _Search:
+    """The strategies of one query, each kind searched once."""
+
+    question: Question | Query
+    graph: CausalGraph
+    query: Query
+    declared: tuple[str, ...] | None
+    limit: int
+    complete: bool = True
+
+    @cached_property
+    def problem(self) -> AdjustmentProblem:
+        return AdjustmentProblem.of(self.graph, self.query.treatments, self.query.outcomes)
+
+    @cached_property
+    def general(self) -> GeneralEffect:
+        return identify_effect(self.graph, self.query.treatments, self.query.outcomes, self.query.given)
+
+    @cached_property
+    def is_zero(self) -> bool:
+        """Rule 3: do the outcomes not notice the treatments?"""
+        x, y, z = map(frozenset, (self.query.treatments, self.query.outcomes, self.query.given))
+        # Treatments that act on a condition keep what acts on them: learning the condition tells of them.
+        loose = x - self.problem.assigned.ancestors(z)
+        cut = self.graph.replaced(
+            directed=tuple(e for e in self.graph.directed if e[1] not in loose),
+            bidirected=tuple(e for e in self.graph.bidirected if not loose & set(e)),
+        )
+        return cut.is_separated(x, y, z) if z else not self.graph.descendants(x) & y
+
+    @cached_property
+    def implications(self) -> tuple[str, ...]:
+        found = [str(i) for i in islice(independences(self.graph), self.limit)]
+        if not self.graph.selected and len(self.graph.nodes) <= LARGEST_EXPRESSION:
+            found += [str(v) for v in islice(verma_constraints(self.graph), self.limit)]
+        return tuple(found)
+
+    @cached_property
+    def strategies(self) -> list[AnyStrategy]:
+        found: list[AnyStrategy] = [*self.adjustments, *self.front_doors, *self.instruments]
+        return [*found, *self.functionals]
+
+    @cached_property
+    def adjustments(self) -> list[Adjustment]:
+        problem = self.problem
+        if self.query.given or not problem.is_valid(problem.canonical):
+            return []
+        listed = list(islice(minimal_adjustment_sets(problem), self.limit + 1))
+        self.complete = self.complete and len(listed) <= self.limit
+        minimal = sorted(listed[: self.limit], key=len)
+        optimal = optimal_adjustment_set(problem)
+        chosen: dict[frozenset[str], Adjustment] = {}
+        if (
+            self.declared is not None
+            and set(self.declared) <= set(self.graph.nodes)
+            and problem.is_valid(self.declared)
+        ):
+            chosen[frozenset(self.declared)] = self._adjustment(self.declared, minimal, None)
+        for names in ([] if optimal is None else [optimal]) + minimal:
+            chosen.setdefault(frozenset(names), self._adjustment(names, minimal, optimal))
+        return list(chosen.values())
+
+    def _adjustment(
+        self, names: tuple[str, ...], minimal: list[tuple[str, ...]], optimal: tuple[str, ...] | None
+    ) -> Adjustment:
+        x, y = self.query.treatment, self.query.outcome
+        return Adjustment(
+            adjust_for=names,
+            minimal=set(names) in [set(m) for m in minimal],
+            optimal=names == optimal,
+            estimand=adjustment_estimand(x, y, names),
+            assumptions=(no_hidden_confounding(x, y, names, declared=False), OVERLAP, CONSISTENCY),
+            implications=self.implications,
+        )
+
+    @cached_property
+    def front_doors(self) -> list[FrontDoor]:
+        if self.query.given or self.graph.selected:
+            return []
+        effort = Effort(SEARCH)
+        problem = FrontDoorProblem(self.graph, self.problem.treatments, self.problem.outcomes)
+        listed = list(islice(minimal_front_door_sets(problem, effort=effort), self.limit + 1))
+        given: tuple[str, ...] = ()
+        if not listed and not self.adjustments:
+            covariates = self.problem.canonical - self.graph.descendants(self.problem.treatments)
+            problem = replace(problem, given=covariates)
+            listed = list(islice(minimal_front_door_sets(problem, effort=effort), self.limit + 1))
+            given = _needed(problem, listed[0]) if listed else ()
+            listed = [m for m in listed if replace(problem, given=frozenset(given)).is_valid(m)]
+        self.complete = self.complete and len(listed) <= self.limit and not effort.exhausted
+        listed = sorted(listed[: self.limit], key=lambda m: (len(m), m))
+        return [self._front_door(m, tuple(n for n in self.graph.nodes if n in given)) for m in listed]
+
+    def _front_door(self, mediators: tuple[str, ...], given: tuple[str, ...]) -> FrontDoor:
+        order = tuple(n for n in self.graph.topological_order if n in mediators)
+        primal = None
+        if len(self.query.treatments) == len(self.query.outcomes) == 1:
+            primal = Primal(given, (*order, self.query.outcomes[0]), frozenset(self.query.outcomes))
+        return FrontDoor(
+            mediators=order,
+            adjust_for=given,
+            minimal=True,
+            primal=primal,
+            estimand=front_door_estimand(self.query, order, given),
+            assumptions=(GRAPH, OVERLAP, CONSISTENCY),
+            implications=self.implications,
+        )
+
+    @cached_property
+    def instruments(self) -> list[Instrument]:
+        if not self.query.is_plain:
+            return []
+        effort = Effort(SEARCH)
+        problem = InstrumentProblem(self.graph, self.query.treatments[0], self.query.outcomes[0])
+        listed = list(islice(instruments(problem, effort=effort), self.limit + 1))
+        self.complete = self.complete and len(listed) <= self.limit and not effort.exhausted
+        return [
+            instrument_strategy(self.query, name, given, minimal=True, implications=self.implications)
+            for name, given in listed[: self.limit]
+        ]
+
+    @cached_property
+    def functionals(self) -> list[Functional]:
+        if self.graph.selected or len(self.general.ancestral) > LARGEST_EXPRESSION or self.general.expression is None:
+            return []
+        primal = None
+        if self.query.is_plain:
+            primal = primal_structure(self.graph, self.query.treatments[0], self.query.outcomes[0])
+        return [
+            Functional(
+                expression=self.general.expression,
+                estimand=to_unicode(self.general.expression),
+                proof=tuple(general_proof(self.graph, self.query, self.general)),
+                primal=primal,
+                minimal=False,
+                assumptions=(GRAPH, POSITIVITY, CONSISTENCY),
+                implications=self.implications,
+            )
+        ]
+
+    def proof(self, status: Status) -> list[ProofStep]:
+        first = self.strategies[0] if self.strategies else None
+        if isinstance(first, Adjustment):
+            return adjustment_proof(self.problem, self.query, first.adjust_for, first.estimand)
+        if isinstance(first, FrontDoor):
+            return front_door_proof(self.query, first.mediators, first.given, first.estimand)
+        functional = next((s for s in self.strategies if isinstance(s, Functional)), None)
+        if functional is not None:
+            return list(functional.proof)
+        return hedge_proof(self.query, self.general) if status is Status.NOT_IDENTIFIED else []
+
+    def explanation(self, status: Status, path: str | None) -> str:
+        if status is Status.ZERO_EFFECT:
+            return _zero(self.query)
+        first = next((s for s in self.strategies if not isinstance(s, Instrument)), None)
+        if isinstance(first, Adjustment):
+            return f"Identified by adjustment. {first.describe()}{self._compare()}"
+        if first is not None:
+            kind = "the front door" if isinstance(first, FrontDoor) else "the general algorithm"
+            return f"Identified by {kind}. {first.describe()}{self._compare()}"
+        reasons = []
+        if path:
+            reasons.append(
+                f"No set of measured nodes closes every path that is not causal; this one stays open: {path}."
+            )
+        if self.general.hedge is not None:
+            reasons.append(self.general.hedge.explain(self.general.treatments))
+        if self.strategies:
+            name = self.strategies[0].uses[0]
+            reasons.append(f"{name} is an instrument: it gives an answer under further assumptions.")
+        return " ".join(reasons)
+
+    def _compare(self) -> str:
+        kinds = list(dict.fromkeys(s.kind.replace("_", "-") for s in self.strategies if s.kind != "functional"))
+        if len(kinds) < 2:
+            return ""
+        return f" {len(kinds)} designs are available ({', '.join(kinds)}): compare their answers."
+
+
+def _needed(problem: FrontDoorProblem, mediators: tuple[str, ...]) -> tuple[str, ...]:
+    """The covariates that cannot be left out."""
+    given = problem.given
+    for name in sorted(given):
+        smaller = replace(problem, given=given - {name})
+        if smaller.is_valid(mediators):
+            given -= {name}
+    return tuple(given)
