@@ -35,6 +35,10 @@ class Independence:
     second: str
     given: tuple[str, ...] = ()
 
+    def holds_in(self, graph: CausalGraph) -> bool:
+        """Does the graph imply it?"""
+        return graph.is_separated({self.first}, {self.second}, self.given)
+
     def __str__(self) -> str:
         return f"{self.first} ⊥ {self.second}" + (f" | {', '.join(self.given)}" if self.given else "")
 

@@ -152,9 +152,9 @@ class RegressionTest:
     """The generalised covariance measure: for numbers and categories together, whatever the shape of the relations.
 
     Both columns are predicted from the given ones by kernel ridge regression (linear terms and a Gaussian kernel, its
-    width and penalty by leave-one-out); the test asks whether the products of the residuals average zero. A column of text
-    becomes one indicator per level but one, and the largest of the statistics is compared with what the multiplier
-    bootstrap says of the largest. The effect is the correlation of the residuals.
+    width and penalty by leave-one-out); the test asks whether the products of the residuals average zero. A column of
+    text becomes one indicator per level but one, and the largest of the statistics is compared with what the
+    multiplier bootstrap says of the largest. The effect is the correlation of the residuals.
 
     It needs regressions that are good, not models that are right: where several given columns act together and are
     shared by both, predictions stay rough and the test rejects too often. It cannot see a dependence without covariance
