@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,14 @@ from butfor.core.serial import public_value
 from butfor.graph import separation
 
 Edge = tuple[str, str]
+# The fields that mark nodes, with the word that marks a node in text and in attributes.
+ROLES = {
+    "latent": "latent",
+    "selected": "selected",
+    "exposures": "exposure",
+    "outcomes": "outcome",
+    "adjusted": "adjusted",
+}
 # Nodes of a cycle that an error shows.
 MOST_SHOWN = 30
 
@@ -28,11 +36,14 @@ class CausalGraph:
         bidirected: pairs with an unmeasured common cause.
         latent: nodes that were not measured.
         selected: nodes that decide whether a row is in the data.
+        exposures: nodes that a drawing marks as causes in question; kept, but never used for identification.
+        outcomes: nodes that a drawing marks as effects in question; likewise.
+        adjusted: nodes that a drawing marks as adjusted for; likewise.
 
     Raises:
         CyclicGraph: with the cycle.
         GraphSyntax: for a node that causes itself, a node without a name, an edge that is not a pair.
-        UnknownNode: for a latent or selected node that is not in the graph.
+        UnknownNode: for a marked node that is not in the graph.
 
     >>> graph = CausalGraph.from_any("z -> x -> y; z -> y; x <-> y")
     >>> sorted(graph.parents("y")), graph.bidirected
@@ -44,6 +55,9 @@ class CausalGraph:
     bidirected: tuple[Edge, ...] = ()
     latent: frozenset[str] = frozenset()
     selected: frozenset[str] = frozenset()
+    exposures: frozenset[str] = frozenset()
+    outcomes: frozenset[str] = frozenset()
+    adjusted: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         directed = tuple(dict.fromkeys(_pairs(self.directed)))
@@ -60,16 +74,28 @@ class CausalGraph:
             raise GraphSyntax("A node has an empty name; a causal graph needs names.", hint="name every node")
         for name, value in (("nodes", nodes), ("directed", directed), ("bidirected", bidirected)):
             object.__setattr__(self, name, value)
-        for role in ("latent", "selected"):
-            marked = frozenset(str(n) for n in getattr(self, role))
-            for name in sorted(marked - set(nodes)):
+        for marks, role in ROLES.items():
+            marked = frozenset(map(str, getattr(self, marks)))
+            for name in sorted(marked.difference(nodes)):
                 raise UnknownNode.named(name, nodes, role=role)
-            object.__setattr__(self, role, marked)
+            object.__setattr__(self, marks, marked)
         self._refuse_cycles()
 
     @classmethod
     def from_any(cls, source: Any) -> CausalGraph:
-        """A graph from text (arrows, DOT, dagitty, GML), a path to such text, a dict, or a networkx graph."""
+        """A graph from whatever holds one.
+
+        Args:
+            source: text (arrows, dagitty, DOT, GML, GraphML, JSON, lavaan), a path to a file of such text, a dict, or
+                a graph of networkx or causal-learn.
+
+        Raises:
+            GraphSyntax: for text that is no graph, with its line, and for graphs that are not directed.
+            CyclicGraph: with the cycle.
+
+        >>> CausalGraph.from_any("dag { x [exposure] y [outcome] u [latent] x -> y x <- u -> y }").observed
+        ('x', 'y')
+        """
         from butfor.graph.formats import read_any
 
         return read_any(source)
@@ -112,6 +138,14 @@ class CausalGraph:
     def observed(self) -> tuple[str, ...]:
         """Measured nodes."""
         return tuple(n for n in self.nodes if n not in self.latent)
+
+    def roles(self, node: str) -> tuple[str, ...]:
+        """What the node is marked as, in words.
+
+        >>> CausalGraph(("u", "y"), (("u", "y"),), latent=frozenset({"u"})).roles("u")
+        ('latent',)
+        """
+        return tuple(role for marks, role in ROLES.items() if node in getattr(self, marks))
 
     @cached_property
     def topological_order(self) -> tuple[str, ...]:
@@ -179,12 +213,11 @@ class CausalGraph:
         latent: frozenset[str] | None = None,
     ) -> CausalGraph:
         """The graph with other edges or other latent nodes."""
-        return CausalGraph(
-            self.nodes,
-            self.directed if directed is None else directed,
-            self.bidirected if bidirected is None else bidirected,
-            self.latent if latent is None else latent,
-            self.selected,
+        return replace(
+            self,
+            directed=self.directed if directed is None else directed,
+            bidirected=self.bidirected if bidirected is None else bidirected,
+            latent=self.latent if latent is None else latent,
         )
 
     # --- text ----------------------------------------------------------------------------------------------------
@@ -213,6 +246,33 @@ class CausalGraph:
 
         return write(self)
 
+    def to_graphml(self) -> str:
+        """GraphML.
+
+        Raises:
+            GraphSyntax: for names with characters that XML does not have.
+        """
+        from butfor.graph.formats.graphml import write
+
+        return write(self)
+
+    def to_lavaan(self) -> str:
+        """lavaan model syntax: structure only, without order.
+
+        Raises:
+            GraphSyntax: for what it cannot hold: nodes without edges, marks, latent nodes without effects, names that R
+                does not take.
+        """
+        from butfor.graph.formats.lavaan import write
+
+        return write(self)
+
+    def to_json(self) -> str:
+        """The lists of `to_dict` as JSON text."""
+        from butfor.graph.formats.json_text import write
+
+        return write(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Lists of nodes and edges."""
         from butfor.graph.formats.mapping import write
@@ -226,8 +286,10 @@ class CausalGraph:
         return write(self)
 
     def save(self, path: str | Path) -> None:
-        """Write arrow text to a file."""
-        Path(path).write_text(self.to_text() + "\n", encoding="utf-8")
+        """Write the graph to a file in the format that its ending names (.graphml, .json, …), else as arrow text."""
+        from butfor.graph.formats import write_as
+
+        Path(path).write_text(write_as(self, Path(path).suffix) + "\n", encoding="utf-8")
 
     def __str__(self) -> str:
         return self.to_text()

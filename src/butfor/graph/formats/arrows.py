@@ -3,7 +3,7 @@
 "blood pressure" -> stroke        an edge; names with spaces or signs in double quotes
 a -> b -> c; d <- e; f <-> g      chains, either direction, unmeasured common cause
 a -> {b c}                        an edge to each
-u [latent]   or   latent u        not measured; likewise selected
+u [latent]   or   latent u        not measured; likewise selected, exposure, outcome, adjusted
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from butfor.core.errors import GraphSyntax
-from butfor.graph.causal_graph import CausalGraph, Edge
+from butfor.graph.causal_graph import ROLES, CausalGraph, Edge
+from butfor.graph.formats.roles import WORDS
 from butfor.graph.formats.tokens import Token, expected, plain_or_quoted, tokens
 
-ROLES = {"latent": "latent", "unobserved": "latent", "selected": "selected"}
+# The words that may open a statement: one letter is a name there.
+OPENING = frozenset(word for word in WORDS if len(word) > 1)
 # Names that the writer quotes, because a text that begins with them could be taken for another format.
-RESERVED = frozenset((*ROLES, "graph", "digraph", "strict", "dag", "mag", "pdag", "pag", "creator", "version"))
+RESERVED = frozenset((*OPENING, "graph", "digraph", "strict", "dag", "mag", "pdag", "pag", "creator", "version"))
 # {…} -> {…} draws every pair: a short text can ask for more edges than fit into memory.
 MOST_EDGES = 250_000
 
@@ -28,8 +30,7 @@ class Builder:
     nodes: list[str] = field(default_factory=list[str])
     directed: list[Edge] = field(default_factory=list[Edge])
     bidirected: list[Edge] = field(default_factory=list[Edge])
-    latent: set[str] = field(default_factory=set[str])
-    selected: set[str] = field(default_factory=set[str])
+    marked: dict[str, set[str]] = field(default_factory=lambda: {marks: set[str]() for marks in ROLES})
 
     def connect(self, left: list[str], mark: str, right: list[str]) -> None:
         """Edges from each left node to each right one.
@@ -55,8 +56,7 @@ class Builder:
             tuple(self.nodes),
             tuple(self.directed),
             tuple(self.bidirected),
-            frozenset(self.latent),
-            frozenset(self.selected),
+            **{marks: frozenset(names) for marks, names in self.marked.items()},
         )
 
 
@@ -96,12 +96,10 @@ class _Statement:
 
     def run(self) -> None:
         first = self.rest[-1]
-        role = None if first.quoted or len(self.rest) < 2 else ROLES.get(first.text.lower())
-        if role and self.rest[-2].kind == "name":
-            self.rest.pop()
+        if len(self.rest) > 1 and not first.quoted and first.text.lower() in OPENING and self.rest[-2].kind == "name":
+            marked = self.builder.marked[WORDS[self.rest.pop().text.lower()]]
             while self.rest:
-                for name in self.group():
-                    getattr(self.builder, role).add(name)
+                marked.update(self.group())
                 if self.rest and self.rest[-1].text == ",":
                     self.rest.pop()
             return
@@ -147,9 +145,9 @@ class _Statement:
             word = self.rest.pop()
             if word.text in (",",):
                 continue
-            if word.text.lower() not in ROLES:
-                raise expected("latent or selected", word)
-            getattr(self.builder, ROLES[word.text.lower()]).add(name)
+            if word.text.lower() not in WORDS:
+                raise expected(f"one of {', '.join(ROLES.values())}", word)
+            self.builder.marked[WORDS[word.text.lower()]].add(name)
         if not self.rest:
             raise expected("]", None)
         self.rest.pop()
@@ -160,8 +158,8 @@ def write(graph: CausalGraph) -> str:
     name = {n: plain_or_quoted(n, RESERVED) for n in graph.nodes}
     lines: list[str] = []
     for node in graph.nodes:
-        roles = [role for role in ("latent", "selected") if node in getattr(graph, role)]
-        lines.append(name[node] + (f" [{', '.join(roles)}]" if roles else ""))
+        roles = ", ".join(graph.roles(node))
+        lines.append(name[node] + (f" [{roles}]" if roles else ""))
     lines += [f"{name[a]} -> {name[b]}" for a, b in graph.directed]
     lines += [f"{name[a]} <-> {name[b]}" for a, b in graph.bidirected]
     return "\n".join(lines)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from butfor.core.errors import GraphSyntax
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.formats.arrows import Builder
+from butfor.graph.formats.roles import WORDS, is_no, is_yes
 from butfor.graph.formats.tokens import Token, expected, quoted, tokens
 
 DEFAULTS = ("graph", "node", "edge")
-LATENT_WORDS = ("latent", "unobserved", "u")
 DASHED = ("dashed", "dotted")
 # Braces inside each other that are read; nobody draws more.
 DEEPEST = 50
@@ -100,21 +101,20 @@ class DotReader:
         """Edges between two groups, by mark and attributes."""
         mark = {"both": "<->", "back": "<-", "none": "--"}.get(found.get("dir", ""), edge.text)
         if mark not in ("->", "<-", "<->"):
-            raise expected(
-                "one of ->, <- and <-> (this reader takes directed graphs with latent causes)", edge._replace(text=mark)
+            raise GraphSyntax(
+                f"Line {edge.line} has the edge {mark} at {left[:1]}; a causal graph needs ->, <- or <->.",
+                hint="give it a direction; butfor.graph.formats.marked.read takes graphs with such edges",
             )
         self.builder.connect(left, mark, right)
 
     def mark(self, name: str, found: Attributes) -> None:
         """Roles of a node from its attributes."""
         styles = found.get("style", "").lower().split(",")
-        unseen = found.get("observed", "").lower() in ("no", "false", "0") or any(
-            found.get(word, "no").lower() in ("", "yes", "true", "1") for word in LATENT_WORDS
-        )
-        if unseen or any(s.strip() in DASHED for s in styles):
-            self.builder.latent.add(name)
-        if found.get("selected", "no").lower() in ("", "yes", "true", "1"):
-            self.builder.selected.add(name)
+        if is_no(found.get("observed", "yes")) or any(s.strip() in DASHED for s in styles):
+            self.builder.marked["latent"].add(name)
+        for word in found.keys() & WORDS.keys():
+            if not found[word] or is_yes(found[word]):
+                self.builder.marked[WORDS[word]].add(name)
 
     def group(self) -> list[str]:
         """One node, or all nodes of a subgraph."""
@@ -171,12 +171,8 @@ def write(graph: CausalGraph) -> str:
     """DOT that reads back as the same graph."""
     lines = ["digraph {"]
     for node in graph.nodes:
-        flags = [
-            f
-            for f, role in (("latent=yes, style=dashed", graph.latent), ("selected=yes", graph.selected))
-            if node in role
-        ]
-        lines.append(f"  {quoted(node)}{' [' + ', '.join(flags) + ']' if flags else ''};")
+        flags = ", ".join([f"{role}=yes" for role in graph.roles(node)] + ["style=dashed"] * (node in graph.latent))
+        lines.append(f"  {quoted(node)}{f' [{flags}]' if flags else ''};")
     lines += [f"  {quoted(a)} -> {quoted(b)};" for a, b in graph.directed]
     lines += [f"  {quoted(a)} -> {quoted(b)} [dir=both, style=dashed];" for a, b in graph.bidirected]
     return "\n".join([*lines, "}"])

@@ -8,53 +8,42 @@ from typing import Any, cast
 
 from butfor.core.errors import GraphSyntax
 from butfor.graph.causal_graph import CausalGraph, Edge
+from butfor.graph.formats.roles import from_attributes, is_no, is_yes
+from butfor.graph.formats.tokens import shown
 
 PATTERN = re.compile(r'\s+|#[^\n]*|(?P<open>\[)|(?P<close>\])|"(?P<text>[^"]*)"|(?P<word>[^\s\[\]"]+)')
 Pairs = list[tuple[str, Any]]
 Word = tuple[str, str, int]
-YES, NO = ("1", "true", "yes"), ("0", "false", "no")
 
 
 def read(text: str) -> CausalGraph:
     """A graph from GML; edges with `bidirected 1` are common causes, nodes with `latent 1` are not measured."""
     body = _block(dict(_pairs(_words(text))).get("graph", []), "graph")
-    if str(dict(body).get("directed", "1")) in NO:
+    if is_no(dict(body).get("directed", "1")):
         raise GraphSyntax("The GML is undirected; a causal graph needs directions.", hint="graph [ directed 1 ... ]")
     names: dict[str, str] = {}
-    taken: set[str] = set()
-    marked: dict[str, set[str]] = {"latent": set(), "selected": set()}
+    nodes: dict[str, dict[str, Any]] = {}
     for node in (dict(_block(value, "node")) for kind, value in body if kind == "node"):
         name, number = (str(node.get(key, node.get(other, ""))) for key, other in (("label", "id"), ("id", "label")))
-        if number in names or name in taken:
+        if number in names or name in nodes:
             raise GraphSyntax(
-                f"Two nodes of the GML are {name!r} with id {number}; every node needs its own id and label.",
+                f"Two nodes of the GML are {shown(name)} with id {shown(number)}; every node needs its own.",
                 hint="give one of them another id or label",
             )
         names[number] = name
-        taken.add(name)
-        if str(node.get("observed", "yes")) in NO:
-            marked["latent"].add(name)
-        for role, found in marked.items():
-            if str(node.get(role, "0")) in YES:
-                found.add(name)
+        nodes[name] = node
     edges: dict[bool, list[Edge]] = {True: [], False: []}
     for edge in (dict(_block(value, "edge")) for kind, value in body if kind == "edge"):
-        both = str(edge.get("bidirected", "0")) in YES or edge.get("dir") == "both"
+        both = is_yes(edge.get("bidirected", "no")) or edge.get("dir") == "both"
         edges[both].append((_end(edge, "source", names), _end(edge, "target", names)))
     if not names:
         raise GraphSyntax("The GML has no node; a causal graph needs some.", hint='graph [ node [ id 0 label "x" ] ]')
-    return CausalGraph(
-        tuple(names.values()),
-        tuple(edges[False]),
-        tuple(edges[True]),
-        frozenset(marked["latent"]),
-        frozenset(marked["selected"]),
-    )
+    return CausalGraph(tuple(nodes), tuple(edges[False]), tuple(edges[True]), **from_attributes(nodes.items()))
 
 
 def _block(value: Any, key: str) -> Pairs:
     if not isinstance(value, list):
-        raise GraphSyntax(f"{key!r} is {value!r} in the GML; it needs a list in brackets.", hint=f"{key} [ ... ]")
+        raise GraphSyntax(f"{key!r} is {shown(value)} in the GML; it needs a list in brackets.", hint=f"{key} [ ... ]")
     return cast(Pairs, value)
 
 
@@ -62,7 +51,7 @@ def _end(edge: dict[str, Any], key: str, names: dict[str, str]) -> str:
     number = str(edge.get(key, "nothing"))
     if number not in names:
         raise GraphSyntax(
-            f"A GML edge has the {key} {number!r}, which is no node; an edge needs the ids of two nodes.",
+            f"A GML edge has the {key} {shown(number)}, which is no node; an edge needs the ids of two nodes.",
             hint="give every edge the ids of two nodes",
         )
     return names[number]
@@ -97,7 +86,7 @@ def _pairs(words: list[Word]) -> Pairs:
         value_kind, value, _ = words.pop() if words else ("close", "", line)
         if kind != "word" or value_kind == "close":
             raise GraphSyntax(
-                f"Line {line} of the GML has {key!r} where a key and its value are needed.", hint='label "x"'
+                f"Line {line} of the GML has {shown(key)} where a key and its value are needed.", hint='label "x"'
             )
         if value_kind == "open":
             block: Pairs = []
@@ -122,7 +111,7 @@ def write(graph: CausalGraph) -> str:
     number = {n: i for i, n in enumerate(graph.nodes)}
     lines = ["graph [", "  directed 1"]
     for node, i in number.items():
-        marks = "".join(f" {role} 1" for role in ("latent", "selected") if node in getattr(graph, role))
+        marks = "".join(f" {role} 1" for role in graph.roles(node))
         lines.append(f'  node [ id {i} label "{_escaped(node)}"{marks} ]')
     lines += [f"  edge [ source {number[a]} target {number[b]} ]" for a, b in graph.directed]
     lines += [f"  edge [ source {number[a]} target {number[b]} bidirected 1 ]" for a, b in graph.bidirected]

@@ -1,4 +1,4 @@
-"""A dict of lists: nodes, directed, bidirected, latent, selected."""
+"""Dicts: lists of nodes and edges, `{"edges": [["a", "b"]]}`, and what networkx calls node-link data."""
 
 from __future__ import annotations
 
@@ -6,36 +6,69 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from butfor.core.errors import GraphSyntax, did_you_mean
-from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.causal_graph import ROLES, CausalGraph, Edge
+from butfor.graph.formats import nx
+from butfor.graph.formats.tokens import shown
 
-KEYS = ("nodes", "directed", "bidirected", "latent", "selected")
+KEYS = ("nodes", "directed", "bidirected", *ROLES)
 
 
 def read(source: Mapping[str, Any]) -> CausalGraph:
-    """A graph from a dict."""
-    for key in source:
+    """A graph from a dict.
+
+    Raises:
+        GraphSyntax: for keys that no graph has, and for lists of the wrong things.
+
+    >>> read({"edges": [["age", "dose"], ["dose", "pain"]]}).nodes
+    ('age', 'dose', 'pain')
+    """
+    if isinstance(source.get("directed"), bool) or "links" in source:
+        return _node_link(source)
+    lists = {key: value for key, value in source.items() if (key, value) != ("type", "CausalGraph")}
+    if "edges" in lists and "directed" not in lists:
+        lists["directed"] = lists.pop("edges")
+        if not lists["directed"]:
+            raise GraphSyntax("'edges' is empty; a causal graph needs some.", hint='{"edges": [["x", "y"]]}')
+    for key in lists:
         if key not in KEYS:
             raise GraphSyntax(
-                f"The graph has the key {key!r}; a graph dict needs {', '.join(KEYS)}.",
+                f"The graph has the key {shown(key)}; a graph dict needs {', '.join(KEYS)}.",
                 hint=did_you_mean(str(key), KEYS),
             )
+    marked = {marks: frozenset(_names(lists, marks)) for marks in ROLES}
+    return CausalGraph(_names(lists, "nodes"), _pairs(lists, "directed"), _pairs(lists, "bidirected"), **marked)
+
+
+def _node_link(source: Mapping[str, Any]) -> CausalGraph:
+    """A graph from the dict that `networkx.node_link_data` writes."""
     try:
-        pairs = {key: tuple((str(a), str(b)) for a, b in source.get(key, ())) for key in ("directed", "bidirected")}
-    except (TypeError, ValueError) as error:
+        nodes = [(node["id"], node) for node in source["nodes"]]
+        links = [(edge["source"], edge["target"], edge) for edge in source.get("links", source.get("edges"))]
+        common = _pairs(source.get("graph", {}), "bidirected")
+    except (AttributeError, KeyError, TypeError) as error:
         raise GraphSyntax(
-            "An edge is not a pair; a graph dict needs (cause, effect) pairs.", hint='"directed": [["x", "y"]]'
+            "The node-link data has a node without id or an edge without source and target; every one needs them.",
+            hint='{"nodes": [{"id": "x"}, {"id": "y"}], "links": [{"source": "x", "target": "y"}]}',
         ) from error
-    nodes, latent, selected = (_names(source, key) for key in ("nodes", "latent", "selected"))
-    return CausalGraph(nodes, pairs["directed"], pairs["bidirected"], frozenset(latent), frozenset(selected))
+    return nx.from_attributes(nodes, links, common, directed=source.get("directed", True) is True)
 
 
 def _names(source: Mapping[str, Any], key: str) -> tuple[str, ...]:
     names = source.get(key, ())
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise GraphSyntax(
-            f"{key!r} is {names!r}; a graph dict needs a list of names there.", hint=f'"{key}": ["age", "dose"]'
+            f"{key!r} is {shown(names)}; a graph dict needs a list of names there.", hint=f'"{key}": ["age", "dose"]'
         )
     return tuple(map(str, cast(Iterable[object], names)))
+
+
+def _pairs(source: Mapping[str, Any], key: str) -> tuple[Edge, ...]:
+    try:
+        return tuple((str(a), str(b)) for a, b in source.get(key, ()))
+    except (TypeError, ValueError) as error:
+        raise GraphSyntax(
+            "An edge is not a pair; a graph dict needs (cause, effect) pairs.", hint='"directed": [["x", "y"]]'
+        ) from error
 
 
 def write(graph: CausalGraph) -> dict[str, Any]:
@@ -44,6 +77,5 @@ def write(graph: CausalGraph) -> dict[str, Any]:
         "nodes": list(graph.nodes),
         "directed": [list(e) for e in graph.directed],
         "bidirected": [list(e) for e in graph.bidirected],
-        "latent": [n for n in graph.nodes if n in graph.latent],
-        "selected": [n for n in graph.nodes if n in graph.selected],
+        **{marks: [n for n in graph.nodes if n in getattr(graph, marks)] for marks in ROLES},
     }

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from butfor.core.errors import GraphSyntax
 from butfor.core.extras import require
-from butfor.graph.causal_graph import CausalGraph, Edge
+from butfor.graph.causal_graph import ROLES, CausalGraph, Edge
+from butfor.graph.formats import roles
+
+Attributes = Mapping[str, Any]
 
 
 def read(source: Any) -> CausalGraph:
     """A graph from a networkx DiGraph or MultiDiGraph."""
-    if not source.is_directed():
+    common = source.graph.get("bidirected", ())
+    return from_attributes(source.nodes(data=True), source.edges(data=True), common, directed=source.is_directed())
+
+
+def from_attributes(
+    nodes: Iterable[tuple[object, Attributes]],
+    edges: Iterable[tuple[object, object, Attributes]],
+    common: Iterable[tuple[object, object]] = (),
+    *,
+    directed: bool,
+) -> CausalGraph:
+    """A graph from nodes and edges with attributes.
+
+    Args:
+        common: pairs with an unmeasured common cause, beside the edges marked `bidirected` or `kind="bidirected"`.
+        directed: whether the source says that its edges have a direction.
+
+    Raises:
+        GraphSyntax: for a graph without directions, and for two nodes whose names are written alike.
+    """
+    if not directed:
+        raise GraphSyntax("The graph is undirected; a causal graph needs directions.", hint="networkx.DiGraph(edges)")
+    named = [(str(n), data) for n, data in nodes]
+    if len(dict(named)) < len(named):
         raise GraphSyntax(
-            "The networkx graph is undirected; a causal graph needs directions.", hint="networkx.DiGraph(edges)"
-        )
-    directed: list[Edge] = []
-    bidirected: list[Edge] = [(str(a), str(b)) for a, b in source.graph.get("bidirected", ())]
-    for a, b, data in source.edges(data=True):
-        (bidirected if data.get("bidirected") else directed).append((str(a), str(b)))
-    nodes = [(str(n), data) for n, data in source.nodes(data=True)]
-    if len({n for n, _ in nodes}) < len(nodes):
-        raise GraphSyntax(
-            "Two networkx nodes are written alike, such as 1 and '1'; a causal graph needs names that differ.",
+            "Two nodes are written alike, such as 1 and '1'; a causal graph needs names that differ.",
             hint="networkx.relabel_nodes(graph, names)",
         )
-    latent = frozenset(n for n, d in nodes if d.get("latent") or d.get("observed") in ("no", False))
-    selected = frozenset(n for n, d in nodes if d.get("selected"))
-    return CausalGraph(tuple(n for n, _ in nodes), tuple(directed), tuple(bidirected), latent, selected)
+    found: dict[bool, list[Edge]] = {False: [], True: [(str(a), str(b)) for a, b in common]}
+    for a, b, data in edges:
+        found[is_bidirected(data)].append((str(a), str(b)))
+    marked = roles.from_attributes(named)
+    return CausalGraph(tuple(n for n, _ in named), tuple(found[False]), tuple(found[True]), **marked)
+
+
+def is_bidirected(attributes: Attributes) -> bool:
+    """Do the attributes of an edge say that it is a common cause?"""
+    return roles.is_yes(attributes.get("bidirected")) or attributes.get("kind") == "bidirected"
 
 
 def write(graph: CausalGraph) -> Any:
@@ -35,6 +60,6 @@ def write(graph: CausalGraph) -> Any:
     networkx = require("networkx", extra="networkx", purpose="A networkx graph")
     out = networkx.DiGraph(bidirected=list(graph.bidirected))
     for node in graph.nodes:
-        out.add_node(node, latent=node in graph.latent, selected=node in graph.selected)
+        out.add_node(node, **{role: node in getattr(graph, marks) for marks, role in ROLES.items()})
     out.add_edges_from(graph.directed)
     return out

@@ -8,15 +8,21 @@ from typing import NamedTuple
 
 from butfor.core.errors import GraphSyntax
 
+# Repetitions never give back what they took (`*+`, `++`): reading stays linear whatever the text.
 PATTERN = re.compile(
     r"""
-    (?P<space>[^\S\n]+) | (?P<comment>\#[^\n]*|//[^\n]*|/\*.*?\*/) | (?P<newline>\n)
-  | (?P<edge><->|->|<-|--|@-@|@->|<-@|@--|--@) | (?P<mark>[\[\]{};,=:])
-  | "(?P<quoted>(?:[^"\\]|\\.)*)" | (?P<word>[^\s\[\]{};,=:"<>\-]+(?:[.\-](?!>|-)[^\s\[\]{};,=:"<>\-]+)*)
-  | (?P<number>-(?:\d+\.?\d*|\.\d+)(?=[\s\]{};,=]|$))
+    [^\S\n]*+ (?:
+    (?P<newline>\n) | (?P<edge><->|->|<-|--|@-@|@->|<-@|@--|--@) | (?P<mark>[\[\]{};,=:])
+  | (?P<comment>\#[^\n]*+|//[^\n]*+|/\*.*?\*/) | "(?P<quoted>(?:[^"\\]|\\.)*+)"
+  | (?!/\*)(?P<name>[^\s\[\]{};,=:"<>\-\x00-\x1f\x7f\ufffd]++(?:-(?!>|-)[^\s\[\]{};,=:"<>\-\x00-\x1f\x7f\ufffd]++)*+)
+  | (?P<number>-(?:\d++\.?+\d*+|\.\d++)(?=[\s\]{};,=]|$)) | (?P<wrong>\S)
+    )
     """,
     re.X | re.S,
 )
+# Letters of a name without quotes; more is no name, but something else that was pasted.
+LONGEST_NAME = 1000
+MOST_SHOWN = 60
 
 
 class Token(NamedTuple):
@@ -34,24 +40,26 @@ def tokens(text: str) -> Iterator[Token]:
     Raises:
         GraphSyntax: at a character that starts nothing.
     """
-    position, line = 0, 1
-    while position < len(text):
-        found = PATTERN.match(text, position)
-        if found is None or found.end() == position:
+    line = 1
+    for found in PATTERN.finditer(text):
+        kind = found.lastgroup or ""
+        value = found[kind]
+        if kind in ("edge", "mark"):
+            yield Token(kind, value, line)
+        elif kind == "wrong" or (kind == "name" and len(value) > LONGEST_NAME):
+            start = found.start(kind)
             raise GraphSyntax(
-                f"Line {line} of the graph has {text[position : position + 20]!r}; a name or an edge was expected.",
+                f"Line {line} of the graph has {text[start : start + 20]!r}; a name or an edge was expected.",
                 hint='edges are ->, <- and <->; put names with spaces or signs in double quotes: "blood pressure"',
             )
-        kind, value = found.lastgroup or "", found.group()
-        if kind == "quoted":
-            yield Token("name", re.sub(r"\\(.)", r"\1", found.group("quoted")), line, quoted=True)
-        elif kind in ("word", "number"):
+        elif kind in ("name", "number"):
             yield Token("name", value, line)
-        elif kind in ("edge", "mark", "newline"):
-            yield Token(kind, value, line)
-        if kind in ("newline", "comment", "quoted"):
+        else:
+            if kind == "quoted":
+                yield Token("name", re.sub(r"\\(.)", r"\1", value), line, quoted=True)
+            elif kind == "newline":
+                yield Token(kind, value, line)
             line += value.count("\n")
-        position = found.end()
 
 
 def quoted(name: str) -> str:
@@ -61,12 +69,19 @@ def quoted(name: str) -> str:
 
 def plain_or_quoted(name: str, reserved: frozenset[str] = frozenset()) -> str:
     """A name without quotes where that is safe."""
-    return name if re.fullmatch(r"[^\W\d]\w*", name) and name.lower() not in reserved else quoted(name)
+    safe = re.fullmatch(r"[^\W\d]\w*", name) and len(name) <= LONGEST_NAME and name.lower() not in reserved
+    return name if safe else quoted(name)
+
+
+def shown(value: object) -> str:
+    """A value as an error quotes it: its beginning."""
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def expected(what: str, token: Token | None) -> GraphSyntax:
     """The error that names the line and what should have been there."""
-    where, seen = ("the end of the graph", "nothing") if token is None else (f"line {token.line}", repr(token.text))
+    where, seen = ("the end of the graph", "nothing") if token is None else (f"line {token.line}", shown(token.text))
     return GraphSyntax(
         f"At {where} there is {seen}; {what} was expected.",
         hint="write edges as cause -> effect; a; names with spaces in double quotes",
