@@ -215,7 +215,7 @@ def _values(column: Column) -> NDArray[Any]:
     if isinstance(column, Numbers):
         return column.values
     if isinstance(column, Categories):
-        return np.array([str(level) for level in column.levels])[column.codes]
+        return np.array([str(level) for level in column.levels], dtype=object)[column.codes]
     raise NonNumeric(
         f"Column {column.name!r} holds {column.what}; a test of independence needs numbers or text.",
         hint=f"derive a number or a category from {column.name!r} first",

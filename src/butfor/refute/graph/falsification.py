@@ -200,9 +200,10 @@ def _statements(graph: CausalGraph) -> list[Independence]:
 def _renamings(names: Sequence[str], count: int, rng: Seed) -> Iterator[dict[str, str]]:
     """New names of the nodes: every order once if there are so few, else orders at random."""
     draw = generator(rng)
-    few = factorial(len(names)) <= count
-    orders = itertools.permutations(names) if few else (draw.permutation(names).tolist() for _ in range(count))
-    return (dict(zip(names, order, strict=True)) for order in orders)
+    orders: Iterator[tuple[int, ...]] = itertools.permutations(range(len(names)))
+    if factorial(len(names)) > count:
+        orders = (tuple(draw.permutation(len(names)).tolist()) for _ in range(count))
+    return ({name: names[i] for name, i in zip(names, order, strict=True)} for order in orders)
 
 
 def _renamed(statement: Independence, names: dict[str, str]) -> Independence:

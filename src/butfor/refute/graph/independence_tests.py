@@ -24,8 +24,9 @@ FEW_VALUES = 10
 # Contingency tables with more levels than this are empty almost everywhere.
 MOST_LEVELS = 50
 FEWEST_ROWS = 20
-# What is left of a column that the given ones determine is rounding.
+# What is left of a column that the given ones determine is rounding; after a kernel ridge, what the penalty shrank.
 ROUNDING = 1e-10
+SHRUNK = 1e-4
 LANDMARKS = 100
 # Of the Gaussian kernel, in squared standard deviations: from wiggles to gentle curves and interactions.
 WIDTHS = (1.0, 10.0)
@@ -103,7 +104,7 @@ class PartialCorrelation:
                 f"The data have {n} rows; a partial correlation given {len(z)} columns needs at least {rank + 3}.",
                 hint="use more rows, or a graph that implies independences given fewer columns",
             )
-        correlation = _correlation(_cleaned(targets - design @ coefficients, targets))
+        correlation = _correlation(_cleaned(targets - design @ coefficients, targets, ROUNDING))
         # A correlation of one has an infinite z, which no result can carry.
         z_score = sqrt(left) * atanh(min(max(correlation, -1.0 + 1e-15), 1.0 - 1e-15))
         return TestResult(z_score, _normal_p(z_score), correlation, n)
@@ -307,7 +308,7 @@ def _residuals(targets: FloatArray, given: FloatArray, seed: int) -> FloatArray:
             error = np.square(left_out).sum(axis=0)
             better = error < lowest
             out[:, better], lowest[better] = residuals[:, better], error[better]
-    return _cleaned(out, targets)
+    return _cleaned(out, centred, SHRUNK)
 
 
 def _kernel_features(scaled: FloatArray, width: float, seed: int) -> FloatArray:
@@ -319,10 +320,9 @@ def _kernel_features(scaled: FloatArray, width: float, seed: int) -> FloatArray:
     return features - features.mean(axis=0)
 
 
-def _cleaned(residuals: FloatArray, targets: FloatArray) -> FloatArray:
+def _cleaned(residuals: FloatArray, targets: FloatArray, tolerance: float) -> FloatArray:
     """Zeros where the given columns determine the target."""
-    rounding = residuals.std(axis=0) <= ROUNDING * np.abs(targets).max(axis=0)
-    return np.where(rounding, 0.0, residuals)
+    return np.where(residuals.std(axis=0) <= tolerance * np.abs(targets).max(axis=0), 0.0, residuals)
 
 
 def _correlation(pair: FloatArray) -> float:
