@@ -314,11 +314,18 @@ class CausalGraph:
 
 def _pairs(edges: Iterable[Iterable[str]]) -> tuple[Edge, ...]:
     try:
-        return tuple((str(a), str(b)) for a, b in edges)
+        return tuple(map(_pair, edges))
     except (TypeError, ValueError) as error:
         raise GraphSyntax(
             "An edge is not a pair; a causal graph needs (cause, effect) pairs.", hint='directed=(("x", "y"),)'
         ) from error
+
+
+def _pair(edge: Iterable[str]) -> Edge:
+    if isinstance(edge, str | dict):
+        raise TypeError("a text of two letters and a dict of two keys would unpack like a pair")
+    a, b = edge
+    return str(a), str(b)
 
 
 def _grouped(nodes: Iterable[str], pairs: Iterable[Edge]) -> Mapping[str, tuple[str, ...]]:

@@ -27,33 +27,33 @@ def read(text: str) -> CausalGraph:
         GraphSyntax: for text that is not XML, for entities of its own, for edges without direction or without nodes.
     """
     root = _root(text)
-    keys = [element for element in root if _tag(element) == "key"]
-    called = {key.get("id", ""): key.get("attr.name", key.get("id", "")) for key in keys}
-    defaults = {called[key.get("id", "")]: (part.text or "").strip() for key in keys for part in key}
-    data = [(element.get("id", ""), _data(element, called, defaults)) for element in _all(root, "node")]
-    nodes = [(number, found.get("label") or found.get("name") or number, found) for number, found in data]
-    names = {number: name for number, name, _ in nodes}
-    if not names:
-        raise GraphSyntax("The GraphML has no node; a causal graph needs some.", hint='<node id="x"/>')
-    without = [element.get("edgedefault") == "undirected" for element in _all(root, "graph")]
-    edges: list[tuple[str, str, Mapping[str, str]]] = []
-    for element in _all(root, "edge"):
-        data = _data(element, called, defaults)
-        ends = [element.get(end, "") for end in ("source", "target")]
-        if not names.keys() >= set(ends):
+    nodes: dict[str, tuple[str, Mapping[str, str]]] = {}
+    for element, found in _with_data(root, "node"):
+        number = element.get("id", "")
+        if number in nodes:
             raise GraphSyntax(
-                f"A GraphML edge goes from {shown(ends[0])} to {shown(ends[1])}; an edge needs the ids of two nodes.",
+                f"Two GraphML nodes have the id {shown(number)}; every node needs its own.", hint="rename one of them"
+            )
+        nodes[number] = (found.get("label") or found.get("name") or number, found)
+    if not nodes:
+        raise GraphSyntax("The GraphML has no node; a causal graph needs some.", hint='<node id="x"/>')
+    undirected = any(element.get("edgedefault") == "undirected" for element in _all(root, "graph"))
+    edges: list[tuple[str, str, Mapping[str, str]]] = []
+    for element, found in _with_data(root, "edge"):
+        a, b = (element.get(end, "") for end in ("source", "target"))
+        if not {a, b} <= nodes.keys():
+            raise GraphSyntax(
+                f"A GraphML edge goes from {shown(a)} to {shown(b)}; an edge needs the ids of two nodes.",
                 hint="give every edge the ids of two nodes",
             )
-        edges.append((names[ends[0]], names[ends[1]], data))
-        undirected = element.get("directed", "false" if any(without) else "true") == "false"
-        if undirected and not nx.is_bidirected(data):
+        directed = element.get("directed", "false" if undirected else "true") != "false"
+        if not (directed or nx.is_bidirected(found)):
             raise GraphSyntax(
-                f"The GraphML edge from {shown(ends[0])} to {shown(ends[1])} is undirected; a causal graph needs "
-                "directions.",
+                f"The GraphML edge from {shown(a)} to {shown(b)} is undirected; a causal graph needs directions.",
                 hint='edgedefault="directed"',
             )
-    return nx.from_attributes([(name, found) for _, name, found in nodes], edges, directed=True)
+        edges.append((nodes[a][0], nodes[b][0], found))
+    return nx.from_attributes(nodes.values(), edges, directed=True)
 
 
 def _root(text: str) -> Xml.Element:
@@ -79,14 +79,19 @@ def _all(root: Xml.Element, tag: str) -> Iterator[Xml.Element]:
     return (element for element in root.iter() if _tag(element) == tag)
 
 
-def _data(element: Xml.Element, called: Mapping[str, str], defaults: Mapping[str, str]) -> Mapping[str, str]:
-    """The data of a node or an edge by name; a label that is only drawn counts as `label`."""
-    drawn = next(_all(element, "NodeLabel"), None)
-    found = {} if drawn is None else {"label": drawn.text or ""}
-    for part in element:
-        if _tag(part) == "data" and len(part) == 0:
-            found[called.get(part.get("key", ""), "")] = part.text or ""
-    return {**defaults, **found}
+def _with_data(root: Xml.Element, tag: str) -> Iterator[tuple[Xml.Element, Mapping[str, str]]]:
+    """Nodes or edges with their data by name; a label that is only drawn counts as `label`."""
+    keys = {key.get("id", ""): key for key in _all(root, "key") if key.get("for", "all") in (tag, "all")}
+    called = {number: key.get("attr.name", number) for number, key in keys.items()}
+    common = {called[number]: part.text or "" for number, key in keys.items() for part in _all(key, "default")}
+    for element in _all(root, tag):
+        found = dict(common)
+        for part in element:
+            if _tag(part) == "data" and part.get("key") in called:
+                drawn = next(_all(part, "NodeLabel"), None)
+                name = called[part.get("key", "")] if drawn is None else "label"
+                found[name] = ((part if drawn is None else drawn).text or "").strip()
+        yield element, found
 
 
 def write(graph: CausalGraph) -> str:
@@ -112,4 +117,4 @@ def write(graph: CausalGraph) -> str:
             edge = Xml.SubElement(body, "edge", source=a, target=b)
             Xml.SubElement(edge, "data", key="kind").text = kind
     Xml.indent(root)
-    return Xml.tostring(root, encoding="unicode", xml_declaration=True)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + Xml.tostring(root, encoding="unicode")

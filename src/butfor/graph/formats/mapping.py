@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from butfor.core.errors import GraphSyntax, did_you_mean
-from butfor.graph.causal_graph import ROLES, CausalGraph, Edge
+from butfor.graph.causal_graph import ROLES, CausalGraph
 from butfor.graph.formats import nx
 from butfor.graph.formats.tokens import shown
 
@@ -22,12 +22,12 @@ def read(source: Mapping[str, Any]) -> CausalGraph:
     >>> read({"edges": [["age", "dose"], ["dose", "pain"]]}).nodes
     ('age', 'dose', 'pain')
     """
-    if isinstance(source.get("directed"), bool) or "links" in source:
+    if _is_node_link(source):
         return _node_link(source)
     lists = {key: value for key, value in source.items() if (key, value) != ("type", "CausalGraph")}
     if "edges" in lists and "directed" not in lists:
         lists["directed"] = lists.pop("edges")
-        if not lists["directed"]:
+        if not (lists["directed"] or lists.get("nodes")):
             raise GraphSyntax("'edges' is empty; a causal graph needs some.", hint='{"edges": [["x", "y"]]}')
     for key in lists:
         if key not in KEYS:
@@ -36,7 +36,14 @@ def read(source: Mapping[str, Any]) -> CausalGraph:
                 hint=did_you_mean(str(key), KEYS),
             )
     marked = {marks: frozenset(_names(lists, marks)) for marks in ROLES}
-    return CausalGraph(_names(lists, "nodes"), _pairs(lists, "directed"), _pairs(lists, "bidirected"), **marked)
+    edges = (lists.get(kind, ()) for kind in ("directed", "bidirected"))
+    return CausalGraph(_names(lists, "nodes"), *edges, **marked)
+
+
+def _is_node_link(source: Mapping[str, Any]) -> bool:
+    edges = source.get("edges")
+    first = edges[0] if isinstance(edges, list) and edges else None
+    return isinstance(source.get("directed"), bool) or "links" in source or isinstance(first, Mapping)
 
 
 def _node_link(source: Mapping[str, Any]) -> CausalGraph:
@@ -44,7 +51,7 @@ def _node_link(source: Mapping[str, Any]) -> CausalGraph:
     try:
         nodes = [(node["id"], node) for node in source["nodes"]]
         links = [(edge["source"], edge["target"], edge) for edge in source.get("links", source.get("edges"))]
-        common = _pairs(source.get("graph", {}), "bidirected")
+        common = tuple(source.get("graph", {}).get("bidirected", ()))
     except (AttributeError, KeyError, TypeError) as error:
         raise GraphSyntax(
             "The node-link data has a node without id or an edge without source and target; every one needs them.",
@@ -60,15 +67,6 @@ def _names(source: Mapping[str, Any], key: str) -> tuple[str, ...]:
             f"{key!r} is {shown(names)}; a graph dict needs a list of names there.", hint=f'"{key}": ["age", "dose"]'
         )
     return tuple(map(str, cast(Iterable[object], names)))
-
-
-def _pairs(source: Mapping[str, Any], key: str) -> tuple[Edge, ...]:
-    try:
-        return tuple((str(a), str(b)) for a, b in source.get(key, ()))
-    except (TypeError, ValueError) as error:
-        raise GraphSyntax(
-            "An edge is not a pair; a graph dict needs (cause, effect) pairs.", hint='"directed": [["x", "y"]]'
-        ) from error
 
 
 def write(graph: CausalGraph) -> dict[str, Any]:

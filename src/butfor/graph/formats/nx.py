@@ -22,7 +22,7 @@ def read(source: Any) -> CausalGraph:
 def from_attributes(
     nodes: Iterable[tuple[object, Attributes]],
     edges: Iterable[tuple[object, object, Attributes]],
-    common: Iterable[tuple[object, object]] = (),
+    common: Iterable[Edge] = (),
     *,
     directed: bool,
 ) -> CausalGraph:
@@ -43,7 +43,7 @@ def from_attributes(
             "Two nodes are written alike, such as 1 and '1'; a causal graph needs names that differ.",
             hint="networkx.relabel_nodes(graph, names)",
         )
-    found: dict[bool, list[Edge]] = {False: [], True: [(str(a), str(b)) for a, b in common]}
+    found: dict[bool, list[Edge]] = {False: [], True: list(common)}
     for a, b, data in edges:
         found[is_bidirected(data)].append((str(a), str(b)))
     marked = roles.from_attributes(named)
