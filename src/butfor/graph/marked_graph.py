@@ -254,7 +254,7 @@ class MarkedGraph:
         """Every step of a walk, with the step before it.
 
         Neighbours that are two steps apart on the walk must have no edge: whatever may cause a node does so along such
-        a path as well (Zhang 2008, lemma B.1), and where some directions of a PDAG are known, only such paths are free
+        a path as well (Zhang 2008, doi:10.1016/j.artint.2008.08.001, lemma B.1), and where some directions of a PDAG are known, only such paths are free
         of an edge that points back (Perković, Kalisch and Maathuis 2017, arXiv:1707.02171).
         """
         avoided = frozenset(avoiding)
