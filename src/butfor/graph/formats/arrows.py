@@ -8,6 +8,7 @@ u [latent]   or   latent u        not measured; likewise selected, exposure, out
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from butfor.core.errors import GraphSyntax
@@ -70,21 +71,24 @@ def read(text: str) -> CausalGraph:
     return builder.graph()
 
 
-def _statements(text: str) -> list[list[Token]]:
+def _statements(text: str) -> Iterator[list[Token]]:
     """Tokens by statement: a line goes on where it cannot end (after an edge, inside braces)."""
-    found: list[list[Token]] = [[]]
+    statement: list[Token] = []
     depth = 0
     for token in tokens(text):
         if token.kind == "newline":
-            if depth <= 0 and not (found[-1] and found[-1][-1].kind == "edge"):
-                found.append([])
-        elif token.kind == "mark" and token.text == ";":
-            found.append([])
+            ends = depth <= 0 and not (statement and statement[-1].kind == "edge")
         else:
+            ends = token.kind == "mark" and token.text == ";"
+            if not ends:
+                statement.append(token)
             if token.kind == "mark":
                 depth += {"{": 1, "}": -1}.get(token.text, 0)
-            found[-1].append(token)
-    return [statement for statement in found if statement]
+        if ends and statement:
+            yield statement
+            statement = []
+    if statement:
+        yield statement
 
 
 class _Statement:
