@@ -1,8 +1,8 @@
 """Adjustment in equivalence classes: published answers, and brute force over every graph of a class.
 
-The oracle knows nothing of visible edges or amenability: it lists all acyclic graphs with hidden causes over four nodes,
-sorts them by the independences that they imply, and calls a set valid in a class when it is valid in every graph of the
-class. The marks of a class are what its graphs have in common.
+The oracle knows nothing of visible edges or amenability: it lists all acyclic graphs with hidden causes over four
+nodes, sorts them by the independences that they imply, and calls a set valid in a class when it is valid in every graph
+of the class. The marks of a class are what its graphs have in common.
 """
 
 from __future__ import annotations

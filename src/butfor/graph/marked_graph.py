@@ -253,9 +253,10 @@ class MarkedGraph:
     ) -> dict[Step, Step | None]:
         """Every step of a walk, with the step before it.
 
-        Neighbours that are two steps apart on the walk must have no edge: whatever may cause a node does so along such
-        a path as well (Zhang 2008, doi:10.1016/j.artint.2008.08.001, lemma B.1), and where some directions of a PDAG are known, only such paths are free
-        of an edge that points back (Perković, Kalisch and Maathuis 2017, arXiv:1707.02171).
+        Nodes that are two steps apart on the walk must have no edge: whatever may cause a node does so along such a
+        path as well (Zhang 2008, doi:10.1016/j.artint.2008.08.001, lemma B.1), and where some directions of a PDAG are
+        known, only such a path has no edge across it that points back (Perković, Kalisch and Maathuis 2017,
+        arXiv:1707.02171).
         """
         avoided = frozenset(avoiding)
         came: dict[Step, Step | None] = {(None, self.check(n)): None for n in start if n not in avoided}

@@ -5,7 +5,7 @@ which a treatment may cause an outcome starts with a visible edge, the set holds
 and it blocks every other proper path (Perković, Textor, Kalisch and Maathuis 2018, jmlr.org/papers/v18/16-319.html; for
 PDAGs with directions known besides, Perković, Kalisch and Maathuis 2017, arXiv:1707.02171). Given the first two, the
 third holds in the class when it holds in one member: minimal sets are the minimal separators there (van der Zander and
-Liśkiewicz 2016, ijcai.org/Proceedings/16/Papers/461.pdf).
+Liśkiewicz 2016, doi:10.1609/aaai.v30i1.10424).
 """
 
 from __future__ import annotations

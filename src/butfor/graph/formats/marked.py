@@ -35,7 +35,7 @@ def read(text: str) -> MarkedGraph:
     >>> read("pag { {a b} o-> c -> d }").edges[1:]
     (('b', 'circle', 'arrow', 'c'), ('c', 'tail', 'arrow', 'd'))
     """
-    words = [t for t in tokens(CIRCLE.sub(_with_at, text)) if t.kind != "newline"]
+    words = _words(CIRCLE.sub(_with_at, text))
     kind = words[0].text.lower() if words else "text"
     if kind not in KINDS:
         raise GraphSyntax(
@@ -47,6 +47,19 @@ def read(text: str) -> MarkedGraph:
 
 def _with_at(found: re.Match[str]) -> str:
     return found["kept"] or found["edge"].replace("o", "@")
+
+
+def _words(text: str) -> list[Token]:
+    """The tokens, with the circle of `<-@` and `--@` in the edge: a name may begin with @ as well."""
+    found: list[Token] = []
+    for token in tokens(text):
+        after_edge = bool(found) and found[-1].kind == "edge" and found[-1].text in ("<-", "--")
+        if after_edge and token.kind == "name" and not token.quoted and token.text.startswith("@"):
+            found[-1] = found[-1]._replace(text=f"{found[-1].text}@")
+            found += [token._replace(text=token.text[1:])] * (token.text != "@")
+        elif token.kind != "newline":
+            found.append(token)
+    return found
 
 
 class _Reader(DotReader):
