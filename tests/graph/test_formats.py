@@ -97,6 +97,9 @@ def _structure(graph: bf.CausalGraph) -> tuple[object, ...]:
         ("digraph { a:n -> b:s:x [weight=-0.3] }", {("a", "b")}, set(), set()),
         ("dag named { x [pos=-1.2,3]; x -> y [beta=-.3] }", {("x", "y")}, set(), set()),
         ("digraph -> graph", {("digraph", "graph")}, set(), set()),
+        ("latent U\n\nU -> x\nU -> y", {("U", "x"), ("U", "y")}, set(), {"U"}),
+        ("a~b -> c", {("a~b", "c")}, set(), set()),
+        ("# why\n/* and\nhow */ dag { a -> b }", {("a", "b")}, set(), set()),
         ("a\u00a0-> b", {("a", "b")}, set(), set()),
     ],
 )  # fmt: skip
@@ -151,6 +154,7 @@ def test_what_users_write(
         "~ x",
         "y ~ x\nfree text",
         "y ~ 1x",
+        "y ~ x; y <- z",
         "=~ x",
         "<graphml><graph><node id='a'/><edge source='a' target='b'/></graph></graphml>",
         "<graphml><graph><node id='a'/><node id='a'/></graph></graphml>",

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from butfor.core.errors import GraphSyntax
 from butfor.graph.causal_graph import CausalGraph
-from butfor.graph.formats.arrows import Builder
+from butfor.graph.formats.arrows import OPENING, Builder
 from butfor.graph.formats.dot import DotReader
 from butfor.graph.formats.tokens import quoted, shown, tokens
 
@@ -44,7 +44,9 @@ def read(text: str) -> CausalGraph:
 def is_sections(text: str) -> bool:
     """Is this the older text, whose first line is a node with its roles?"""
     first = SECTION_LINE.match(text.lstrip())
-    return first is not None and ("@" in first.group() or bool(re.search(r"\n\s*\n", text)))
+    if first is None or first["name"].lower() in OPENING:  # `latent U` is arrow text
+        return False
+    return "@" in first.group() or bool(re.search(r"\n[^\S\n]*+\n", text))
 
 
 def read_sections(text: str) -> CausalGraph:

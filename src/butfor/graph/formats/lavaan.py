@@ -20,7 +20,8 @@ from butfor.graph.formats.tokens import shown
 
 NAME = re.compile(r"(?:[^\W\d_]|\.(?!\d))[\w.]*+")
 NUMBER = re.compile(r"[-+]?\d[\d.eE]*+")
-OPERATOR = re.compile(r"=~|~~|<~|~\*~|~|:=|==|<|>|\|")
+# Arrows are of another format: read as a constraint (`<`), an edge would be lost.
+OPERATOR = re.compile(r"<-|->|=~|~~|<~|~\*~|~|:=|==|<|>|\|")
 WITHOUT_STRUCTURE = (":=", "==", "<", ">", "|", "~*~")
 # A model is known by its first statement; arrows in the same line are arrow text.
 BEGINNING = re.compile(r"[\w.]++(?:[^\S\n]*+\+[^\S\n]*+[\w.]++)*+[^\S\n]*+(?:=~|~~|<~|~|:=|==)(?![^\n;]*?(?:->|<-))")
@@ -43,7 +44,7 @@ def read(text: str) -> CausalGraph:
     builder = Builder()
     for line, statement in _statements(text):
         operator = OPERATOR.search(statement)
-        if operator is None:
+        if operator is None or operator.group() in ("<-", "->"):
             raise _wrong(line, statement)
         if operator.group() in WITHOUT_STRUCTURE:
             continue
