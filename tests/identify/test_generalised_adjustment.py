@@ -46,7 +46,10 @@ def minimal(text: str, x: Iterable[str] = "x", y: Iterable[str] = "y") -> set[tu
         # dagitty's test suite
         ("pdag { X -> W -> Y ; F -> W -- Z ; X <- F -> Z }", ["X"], ["Y"], {("F",)}),
         ("mag { X -> Y }", ["X"], ["Y"], set()),
+        ("mag { I -> X -> Y }", ["X"], ["Y"], {()}),
         ("pag { i <-@ x -> y }", ["x"], ["y"], set()),
+        ("pag { 1 @-@ 2 @-@ 3 @-@ 4 2 @-@ 4 }", ["2"], ["4"], set()),
+        ("pag { u @-@ {x @-@ y} }", ["x"], ["y"], set()),
         # one edge: without a direction, with circles, made visible by a node that points to the treatment alone
         ("pdag { x -- y }", ["x"], ["y"], set()),
         ("pag { x @-@ y }", ["x"], ["y"], set()),

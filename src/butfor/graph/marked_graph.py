@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal, cast, get_args
 
-from butfor.core.errors import CyclicGraph, GraphError, GraphSyntax, UnknownNode
+from butfor.core.errors import GraphError, GraphSyntax, UnknownNode
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 
@@ -64,7 +64,7 @@ class MarkedGraph:
     Raises:
         UnknownNode: for an edge or a role of a node that is not in the graph.
         GraphSyntax: for a node joined to itself, two edges between one pair, marks that the kind does not have.
-        CyclicGraph: for a directed cycle; in a MAG or PAG also for `a <-> b` where a causes b.
+        CyclicGraph: for a directed cycle.
 
     >>> graph = MarkedGraph.from_text("pag { z o-> x -> y }")
     >>> graph.mark("z", "x"), graph.mark("x", "z"), graph.is_visible("x", "y")
@@ -96,14 +96,8 @@ class MarkedGraph:
                 raise UnknownNode.named(name, nodes, role=role)
             object.__setattr__(self, marks, marked)
         self._refuse_wrong_edges()
-        for a, b in self.definite.bidirected:
-            first, second = (a, b) if a in self.definite.ancestors({b}) else (b, a)
-            if first in self.definite.ancestors({second}):
-                raise CyclicGraph(
-                    f"The graph has {first!r} <-> {second!r}, and {first!r} causes {second!r}; a {self.kind.upper()} "
-                    "needs one edge that says both.",
-                    hint=f"draw {first!r} -> {second!r} alone: in a MAG it may hide a common cause",
-                )
+        # A causal graph has no cycle: that of the directed edges refuses them here.
+        _ = self.definite
 
     @classmethod
     def from_text(cls, text: str) -> MarkedGraph:

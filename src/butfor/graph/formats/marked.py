@@ -26,7 +26,7 @@ CIRCLE = re.compile(
 
 
 def read(text: str) -> MarkedGraph:
-    """A graph from dagitty text that begins with pdag, cpdag, mag or pag.
+    """A graph from dagitty text that begins with pdag, cpdag, mag or pag; a name of the graph may follow.
 
     Raises:
         GraphSyntax: for other text, with its line, and for graphs with selected nodes.
@@ -42,7 +42,8 @@ def read(text: str) -> MarkedGraph:
             f"The graph text begins with {shown(kind)}; a marked graph needs one of {', '.join(KINDS)}.",
             hint="pag { x @-> y }; bf.CausalGraph.from_any reads graphs with -> and <-> alone",
         )
-    return _Reader(words[:0:-1]).marked_graph(KINDS[kind])
+    named = len(words) > 1 and words[1].kind == "name"
+    return _Reader(words[: 1 if named else 0 : -1]).marked_graph(KINDS[kind])
 
 
 def _with_at(found: re.Match[str]) -> str:
