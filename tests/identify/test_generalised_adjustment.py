@@ -292,8 +292,14 @@ def test_wrong_questions_are_refused() -> None:
         task("pdag { x -> y }", ["x"], ["x", "y"])
     with pytest.raises(GraphError, match="selected rows"):
         task("mag { x -> y ; a -- b }")
-    with pytest.raises(GraphError, match="new collider"):
-        task("pdag { x -- a -- y -- b -- x }")
+    for text in ("pdag { x -- a -- y -- b -- x }", "pag { x o-o a o-o y o-o b o-o x }"):
+        with pytest.raises(GraphError, match="new collider"):
+            task(text)
+
+
+def test_learned_graphs_that_contradict_themselves_are_read_with_care() -> None:
+    # No MAG has x <-> q and v -> q while x may cause v; the way by v and q counts as possibly causal all the same.
+    assert not task("pag { p o-> x o-> v -> q -> y ; q <-> x }").amenable
 
 
 def large_pag(nodes: int, rng: random.Random) -> MarkedGraph:

@@ -50,6 +50,8 @@ Step = tuple[str | None, str]
 class MarkedGraph:
     """A CPDAG or PDAG, a MAG or a PAG: every edge has a mark at both ends.
 
+    Graphs that were learned may contradict themselves (`a <-> b`, though a causes b): they are kept as they are.
+
     Args:
         nodes: all names, in the order in which they are shown.
         edges: (node, mark at it, mark at the other, other node): `a -> b` is ("a", "tail", "arrow", "b"), `a <-> b` has
@@ -247,10 +249,9 @@ class MarkedGraph:
     ) -> dict[Step, Step | None]:
         """Every step of a walk, with the step before it.
 
-        Nodes that are two steps apart on the walk must have no edge: whatever may cause a node does so along such a
-        path as well (Zhang 2008, doi:10.1016/j.artint.2008.08.001, lemma B.1), and where some directions of a PDAG are
-        known, only such a path has no edge across it that points back (Perković, Kalisch and Maathuis 2017,
-        arXiv:1707.02171).
+        In a PDAG, nodes that are two steps apart on the walk must have no edge: where some directions are known, an
+        edge across a longer way may point back, but whatever may cause a node does so along such a path (Perković,
+        Kalisch and Maathuis 2017, arXiv:1707.02171).
         """
         avoided = frozenset(avoiding)
         came: dict[Step, Step | None] = {(None, self.check(n)): None for n in start if n not in avoided}
@@ -262,7 +263,7 @@ class MarkedGraph:
                 following = (node, other)
                 if following in came or other in avoided or other == before:
                     continue
-                if before is None or other not in self._ends[before]:
+                if before is None or self.kind != "pdag" or other not in self._ends[before]:
                     came[following] = step
                     queue.append(following)
         return came

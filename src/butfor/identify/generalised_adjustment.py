@@ -111,22 +111,26 @@ class GeneralisedAdjustment:
             yield tuple(sorted(found, key=position.__getitem__))
 
 
-def _causes_of(graph: MarkedGraph, treatment: str) -> Nodes:
-    """Neighbours that point to the treatment: a path through one of them is never causal."""
-    return frozenset(n for n in graph.neighbours(treatment) if graph.mark(n, treatment) == "arrow")
-
-
 def _first_edges(graph: MarkedGraph, treatments: Nodes, outcomes: Nodes) -> Iterator[Edge]:
     """The first edges of paths along which a treatment may cause an outcome without passing another treatment."""
     for x in sorted(treatments):
-        behind = _causes_of(graph, x)
-        reaching = graph.possible_ancestors(outcomes, avoiding=treatments | behind)
-        yield from ((x, n) for n in graph.neighbours(x) if n in reaching)
+        reaching = graph.possible_ancestors(outcomes, avoiding=_off_paths(graph, x, treatments))
+        yield from ((x, n) for n in graph.neighbours(x) if n in reaching and graph.mark(n, x) != "arrow")
+
+
+def _off_paths(graph: MarkedGraph, treatment: str, treatments: Nodes) -> Nodes:
+    """What these paths do not touch after their first node: treatments, and in a PDAG the causes of that node.
+
+    A path of a PDAG with an edge across it that points back is causal in no graph of the class.
+    """
+    if graph.kind != "pdag":
+        return treatments
+    return treatments | {n for n in graph.neighbours(treatment) if graph.is_directed(n, treatment)}
 
 
 def _why(graph: MarkedGraph, edge: Edge, treatments: Nodes, outcomes: Nodes) -> str:
     x, following = edge
-    rest = graph.possible_path(following, outcomes, avoiding=treatments | _causes_of(graph, x)) or (following,)
+    rest = graph.possible_path(following, outcomes, avoiding=_off_paths(graph, x, treatments)) or (following,)
     reason = (
         "its first edge may hide a common cause"
         if graph.is_directed(*edge)
