@@ -33,6 +33,9 @@ _HOME = {
     "ATT": "question.estimands",
     "Question": "question.question",
     "Observational": "question.design",
+    "Cutoff": "question.design",
+    "Instrumented": "question.design",
+    "Panel": "question.design",
     "Randomized": "question.design",
     "judge": "question.framing",
     "CausalGraph": "graph.causal_graph",
@@ -40,6 +43,10 @@ _HOME = {
     "Identification": "identify.identification",
     "Adjustment": "identify.strategies",
     "Randomization": "identify.strategies",
+    "FrontDoor": "identify.strategies",
+    "Functional": "identify.strategies",
+    "Instrument": "identify.strategies",
+    "Query": "identify.query",
     "Estimate": "inference.estimate",
     "Boosting": "nuisance.boosting",
     "LinearModel": "nuisance.linear",
@@ -51,6 +58,8 @@ _HOME = {
     "Lin": "estimators.regression.lin",
     "IPW": "estimators.weighting.ipw",
     "AIPW": "estimators.orthogonal.aipw",
+    "AugmentedPrimalWeighting": "estimators.functional.augmented_primal",
+    "PlugIn": "estimators.functional.plug_in",
     "PartiallyLinear": "estimators.orthogonal.partially_linear",
     "Estimator": "estimators.base",
     "Fit": "estimators.base",
@@ -92,6 +101,8 @@ if TYPE_CHECKING:
     from butfor.estimators.base import Estimator as Estimator
     from butfor.estimators.base import Fit as Fit
     from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
+    from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting as AugmentedPrimalWeighting
+    from butfor.estimators.functional.plug_in import PlugIn as PlugIn
     from butfor.estimators.orthogonal.aipw import AIPW as AIPW
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
     from butfor.estimators.regression.lin import Lin as Lin
@@ -99,7 +110,11 @@ if TYPE_CHECKING:
     from butfor.estimators.weighting.ipw import IPW as IPW
     from butfor.graph.causal_graph import CausalGraph as CausalGraph
     from butfor.identify.identification import Identification as Identification
+    from butfor.identify.query import Query as Query
     from butfor.identify.strategies import Adjustment as Adjustment
+    from butfor.identify.strategies import FrontDoor as FrontDoor
+    from butfor.identify.strategies import Functional as Functional
+    from butfor.identify.strategies import Instrument as Instrument
     from butfor.identify.strategies import Randomization as Randomization
     from butfor.inference.estimate import Estimate as Estimate
     from butfor.nuisance.boosting import Boosting as Boosting
@@ -107,7 +122,10 @@ if TYPE_CHECKING:
     from butfor.nuisance.logistic import LogisticModel as LogisticModel
     from butfor.nuisance.mix import Mix as Mix
     from butfor.nuisance.wrap import OutOfFold as OutOfFold
+    from butfor.question.design import Cutoff as Cutoff
+    from butfor.question.design import Instrumented as Instrumented
     from butfor.question.design import Observational as Observational
+    from butfor.question.design import Panel as Panel
     from butfor.question.design import Randomized as Randomized
     from butfor.question.estimands import ATC as ATC
     from butfor.question.estimands import ATE as ATE

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from butfor.core.diagnostic import Diagnostic
+from butfor.core.errors import MethodMismatch
 from butfor.core.provenance import Provenance
 from butfor.data.dataset import Dataset, open_dataset
 from butfor.data.treatments import read_treatment
 from butfor.decide.decision import Decision, decide
 from butfor.estimators.base import Estimator, Fit, Reading, read_rows, take_samples
-from butfor.estimators.estimates import Estimates, default_estimators, naive_fit
-from butfor.estimators.regression.ols import OLS
+from butfor.estimators.estimates import Estimates, default_estimators, estimable, naive_fit
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.antipatterns import check_adjustment
 from butfor.identify.identification import Identification
@@ -205,25 +205,28 @@ class Study:
             self.question, graph, self.design, covariates=declared, observed=self.dataset.columns if graph else None
         )
 
-    def _strategies(self) -> list[Strategy]:
-        """The recommended strategy first, then a few others to compare with."""
+    def _strategies(self, given: tuple[Estimator, ...]) -> list[Strategy]:
+        """The strategy that answers first, then a few others to compare with."""
         identification = self.identify()
         first = identification.require()
-        others = [s for s in identification.strategies if s.adjust_for != first.adjust_for]
-        return [first, *others[:OTHER_STRATEGIES]]
+        chosen = estimable(identification.strategies, given, 1 + OTHER_STRATEGIES)
+        if not chosen:
+            raise MethodMismatch(
+                f"The strategy is {first.kind.replace('_', ' ')}; this version has no estimator for it.",
+                hint="draw a graph whose effect is identified by adjustment, a front door or an expression",
+            )
+        return chosen
 
     def _estimate(self, given: tuple[Estimator, ...]) -> Estimates:
-        first, *others = self._strategies()
+        strategies = self._strategies(given)
+        first = strategies[0]
         reading = Reading(
             weights=self.weights, cluster=self.cluster, missing=self.missing, extra=tuple(self.negative_outcomes)
         )
-        widest = given or (OLS(),)
-        rows = read_rows(self.dataset, self.question, [(s, e) for s in (first, *others) for e in widest], reading)
-        chosen, reason = given, "Chosen by the user."
-        if not given:
-            amount = read_treatment(rows, self.question).kind == "amount"
-            chosen, reason = default_estimators(self.question, first, amount=amount)
-        plan = [(first, estimator) for estimator in chosen] + [(strategy, chosen[0]) for strategy in others]
+        rows = read_rows(self.dataset, self.question, self._plan(strategies, given, amount=False), reading)
+        amount = read_treatment(rows, self.question).kind == "amount"
+        plan = self._plan(strategies, given, amount=amount)
+        reason = "Chosen by the user." if given else default_estimators(self.question, first, amount=amount)[1]
         samples = take_samples(rows, self.question, plan, reading)
         fits: list[Fit] = []
         for (strategy, estimator), sample in zip(plan, samples, strict=True):
@@ -231,6 +234,18 @@ class Study:
             fits.append(estimator.fit_sample(sample, self.question, strategy, rng=self.seed, cache=self._cache))
         self._report("estimate", len(plan), len(plan))
         return Estimates(tuple(fits), naive_fit(samples[0], self.question, first, self.seed), reason)
+
+    def _plan(
+        self, strategies: list[Strategy], given: tuple[Estimator, ...], *, amount: bool
+    ) -> list[tuple[Strategy, Estimator]]:
+        """What is fitted: every chosen method on the first strategy, one method on each other."""
+        first, *others = strategies
+        chosen = given or default_estimators(self.question, first, amount=amount)[0]
+        plan = [(first, estimator) for estimator in chosen]
+        for strategy in others:
+            own = default_estimators(self.question, strategy, amount=amount)[0]
+            plan.append((strategy, chosen[0] if chosen[0].accepts(strategy) else own[0]))
+        return plan
 
     def _refute(self, refuters: tuple[Refuter, ...]) -> Refutations:
         fit = self.estimate().primary

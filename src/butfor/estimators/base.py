@@ -105,6 +105,11 @@ class Estimator(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     treatments: ClassVar[tuple[TreatmentKind, ...]]
+    strategies: ClassVar[tuple[str, ...]] = ("adjustment", "randomization")
+
+    def accepts(self, strategy: Strategy) -> bool:
+        """Can the method follow the strategy?"""
+        return strategy.kind in self.strategies
 
     @property
     def learners(self) -> tuple[Learner | None, ...]:
@@ -175,12 +180,18 @@ class Estimator(ABC):
         rows = read_rows(open_dataset(frame), question, plan, reading)
         return self.fit_sample(take_samples(rows, question, plan, reading)[0], question, strategy, rng=rng)
 
-    def check(self, sample: Sample) -> None:
-        """Refuse a treatment that the method cannot handle.
+    def check(self, sample: Sample, strategy: Strategy) -> None:
+        """Refuse a strategy or a treatment that the method cannot handle.
 
         Raises:
             MethodMismatch: with the methods that can.
         """
+        if not self.accepts(strategy):
+            raise MethodMismatch(
+                f"The strategy is {strategy.kind.replace('_', ' ')}; {self.title} needs "
+                f"{' or '.join(k.replace('_', ' ') for k in self.strategies)}.",
+                hint="study.estimate() without arguments chooses a method that fits",
+            )
         kind = sample.treatment.kind
         if kind not in self.treatments:
             words = {"amount": "an amount", "arms": "several arms", "binary": "two arms"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +14,14 @@ from butfor.core.table import Table
 from butfor.data.sample import Covariates, Sample
 from butfor.estimators.base import Estimator, Fit
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
+from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
+from butfor.estimators.functional.plug_in import PlugIn
 from butfor.estimators.orthogonal.aipw import AIPW
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.estimators.weighting.ipw import IPW
-from butfor.identify.strategies import Randomization, Strategy
+from butfor.identify.strategies import Adjustment, FrontDoor, Functional, Randomization, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.question import ATC, ATE, ATT, Association, Question
 
@@ -98,8 +101,35 @@ class Estimates:
         return self.tidy().to_html()
 
 
+# Strategies whose estimators this version has.
+ESTIMABLE = (Adjustment, Randomization, FrontDoor, Functional)
+
+
+def estimable(strategies: Iterable[Strategy], given: Sequence[Estimator], most: int) -> list[Strategy]:
+    """The strategies worth estimating, the first one to answer: different ways to the effect before more of the same.
+
+    Methods that the user gave choose among the strategies that they can follow; otherwise the general expression is
+    left out where a simpler strategy says the same.
+    """
+    found: list[Strategy] = [s for s in strategies if isinstance(s, ESTIMABLE)]
+    if given:
+        found = [s for s in found if all(e.accepts(s) for e in given)] or found
+    simple: list[Strategy] = [s for s in found if not isinstance(s, Functional)]
+    found = simple or found
+    first_of_kind = {s.kind: s for s in reversed(found)}
+    others = [s for s in first_of_kind.values() if s is not found[0]][::-1] if found else []
+    rest = [s for s in found[1:] if s not in others]
+    return [*found[:1], *others, *rest][:most]
+
+
 def default_estimators(question: Question, strategy: Strategy, *, amount: bool) -> tuple[tuple[Estimator, ...], str]:
-    """Estimators that fit the question and the strategy, the first one to answer it, and why."""
+    """Estimators that fit the question and the strategy, the first one to answer it, and why.
+
+    Raises:
+        MethodMismatch: for a strategy without one.
+    """
+    if isinstance(strategy, FrontDoor | Functional):
+        return _for_expressions(strategy)
     if amount:
         return (
             (PartiallyLinear(), OLS()),
@@ -125,12 +155,25 @@ def default_estimators(question: Question, strategy: Strategy, *, amount: bool) 
     )
 
 
+def _for_expressions(strategy: FrontDoor | Functional) -> tuple[tuple[Estimator, ...], str]:
+    if strategy.primal is None:
+        return (PlugIn(),), "The expression is evaluated on the frequencies in the data."
+    reason = (
+        "Augmented primal weighting follows the effect through what the treatment acts on, and stays right when one of "
+        "its models is wrong"
+    )
+    if isinstance(strategy, FrontDoor):
+        return (AugmentedPrimalWeighting(),), f"{reason}."
+    return (AugmentedPrimalWeighting(), PlugIn()), f"{reason}; the plug-in counts, and trusts no model."
+
+
 def naive_fit(sample: Sample, question: Question, strategy: Strategy, rng: Seed) -> Fit:
     """The comparison that one would make without a causal question: the arms as they are, or a simple slope."""
     bare = sample.with_covariates(Covariates(np.empty((sample.n, 0)), (), ()))
+    as_they_are = strategy if isinstance(strategy, Adjustment | Randomization) else Adjustment()
     if sample.treatment.kind == "amount":
-        fit = OLS().fit_sample(bare, question, strategy, rng=rng)
+        fit = OLS().fit_sample(bare, question, as_they_are, rng=rng)
     else:
-        fit = DifferenceInMeans().fit_sample(bare, question, strategy, rng=rng)
+        fit = DifferenceInMeans().fit_sample(bare, question, as_they_are, rng=rng)
     result: Estimate = replace(fit.result, strategy=NAIVE, estimand=Association(), assumptions=(), diagnostics=())
     return replace(fit, result=result)

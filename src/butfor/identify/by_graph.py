@@ -10,7 +10,7 @@ from butfor.core.effort import Effort
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.adjustment import AdjustmentProblem, minimal_adjustment_sets, optimal_adjustment_set
 from butfor.identify.by_design import instrument_strategy
-from butfor.identify.expression import to_unicode
+from butfor.identify.expression import to_unicode, variables_of
 from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets
 from butfor.identify.general.effect import GeneralEffect, identify_effect
 from butfor.identify.identification import Identification, Status
@@ -49,7 +49,7 @@ def by_graph(
 ) -> Identification:
     """Every strategy that the graph has."""
     search = _Search(question, graph, Query.of(question), declared, limit)
-    zero = search.is_zero
+    zero = search.is_zero and not search.query.given
     if graph.selected and not search.problem.selection_is_ignorable:
         found = badly_chosen(question, graph, design, search.problem)
         return replace(found, status=Status.ZERO_EFFECT, explanation=_zero(search.query)) if zero else found
@@ -101,15 +101,7 @@ class _Search:
 
     @cached_property
     def is_zero(self) -> bool:
-        """Rule 3: do the outcomes not notice the treatments?"""
-        x, y, z = map(frozenset, (self.query.treatments, self.query.outcomes, self.query.given))
-        # Treatments that act on a condition keep what acts on them: learning the condition tells of them.
-        loose = x - self.problem.assigned.ancestors(z)
-        cut = self.graph.replaced(
-            directed=tuple(e for e in self.graph.directed if e[1] not in loose),
-            bidirected=tuple(e for e in self.graph.bidirected if not loose & set(e)),
-        )
-        return cut.is_separated(x, y, z) if z else not self.graph.descendants(x) & y
+        return not self.graph.descendants(self.query.treatments) & set(self.query.outcomes)
 
     @cached_property
     def implications(self) -> tuple[str, ...]:
@@ -120,8 +112,9 @@ class _Search:
 
     @cached_property
     def strategies(self) -> list[AnyStrategy]:
-        found: list[AnyStrategy] = [*self.adjustments, *self.front_doors, *self.instruments]
-        return [*found, *self.functionals]
+        found: list[AnyStrategy] = [*self.adjustments, *self.front_doors]
+        # What identifies the effect comes before what needs further assumptions.
+        return [*found, *self.functionals, *self.instruments]
 
     @cached_property
     def adjustments(self) -> list[Adjustment]:
@@ -209,10 +202,13 @@ class _Search:
         primal = None
         if self.query.is_plain:
             primal = primal_structure(self.graph, self.query.treatments[0], self.query.outcomes[0])
+        expression = self.general.expression
+        asked = {*self.query.treatments, *self.query.outcomes}
         return [
             Functional(
-                expression=self.general.expression,
-                estimand=to_unicode(self.general.expression),
+                expression=expression,
+                columns=tuple(dict.fromkeys(v.name for v in variables_of(expression) if v.name not in asked)),
+                estimand=to_unicode(expression),
                 proof=tuple(general_proof(self.graph, self.query, self.general)),
                 primal=primal,
                 minimal=False,

@@ -149,18 +149,18 @@ def _route_steps(kernel: Kernel, route: Route, order: list[str]) -> list[ProofSt
         taken = (*taken, (ancestral, following))
         gone = [n for n in order if n in district - ancestral]
         parted = [n for n in order if n in ancestral - following]
-        rules = []
+        rules: list[str] = []
         if gone:
-            rules.append(f"{listed(gone)} acts on none of the rest and is summed out")
+            rules.append(f"Sum out {listed(gone)}, which acts on none of the rest.")
         if parted:
-            rules.append(f"the chain rule parts the rest from {listed(parted)}")
+            kept = listed([n for n in order if n in following])
+            rules.append(f"No hidden cause ties {kept} to {listed(parted)} any more, so a division parts them.")
         formula = to_unicode(factor_along(Route(following, route.start, taken), kernel))
         inside = ", ".join(n for n in order if n in following)
         rule = " and ".join(
             filter(None, ("ancestral reduction" if gone else "", "district division" if parted else ""))
         )
-        words = "; ".join(rules)
-        steps.append(ProofStep(words[:1].upper() + words[1:] + ".", rule, f"Q[{inside}] = {formula}"))
+        steps.append(ProofStep(" ".join(rules), rule, f"Q[{inside}] = {formula}"))
         district = following
     return steps
 

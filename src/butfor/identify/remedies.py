@@ -33,7 +33,8 @@ class Remedy:
 
     def describe(self) -> str:
         """The remedy in a sentence."""
-        names = " and ".join(filter(None, [", ".join(self.variables[:-1]), self.variables[-1]]))
+        called = [f"the {n}" if n.startswith("common cause of ") else n for n in self.variables]
+        names = " and ".join(filter(None, [", ".join(called[:-1]), called[-1]]))
         if self.action == "measure":
             return f"Measure {names}."
         return f"Randomise {names} and observe the rest."

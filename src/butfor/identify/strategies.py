@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from butfor.core.diagnostic import Assumption
 from butfor.core.serial import public_value
-from butfor.identify.expression import ONE, Expression, to_latex, to_text, variables_of
+from butfor.identify.expression import ONE, Expression, to_latex, to_text
 from butfor.identify.primal import Primal
 from butfor.identify.proof import ProofStep
 from butfor.identify.query import Query
@@ -217,11 +217,13 @@ class Functional(Strategy):
 
     Attributes:
         expression: the effect in terms of what is observed.
+        columns: the columns of the expression beside treatments and outcomes.
         proof: how it follows.
         primal: the order for a doubly robust estimator, where there is one.
     """
 
     expression: Expression = ONE
+    columns: tuple[str, ...] = ()
     proof: tuple[ProofStep, ...] = ()
     primal: Primal | None = None
 
@@ -229,8 +231,8 @@ class Functional(Strategy):
 
     @property
     def uses(self) -> tuple[str, ...]:
-        """Every column of the expression."""
-        return tuple(dict.fromkeys(v.name for v in variables_of(self.expression)))
+        """The columns of the expression."""
+        return self.columns
 
     def describe(self) -> str:
         """The strategy in a sentence."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from butfor.core.effort import Effort
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import ancestors_within, district_of, districts, latent_projection
-from butfor.identify.expression import Probability, to_text
+from butfor.identify.expression import Probability, to_unicode
 from butfor.identify.general.c_factors import Kernel, Route, factor_along
 from butfor.identify.implications import VermaConstraint
 
@@ -23,7 +23,7 @@ def verma_constraints(graph: CausalGraph, *, effort: Effort | None = None) -> It
     """Every constraint of the kind, one district after the other.
 
     >>> print(*verma_constraints(CausalGraph.from_any("a -> b -> c -> d; b <-> d")))
-    sum_{b} P(d | a, b, c) P(b | a) does not depend on a
+    Σ_{b} P(d | a, b, c) P(b | a) does not depend on a
     """
     projected = latent_projection(graph)
     effort = effort or Effort(1_000)
@@ -50,4 +50,4 @@ def _inside(graph: CausalGraph, kernel: Kernel, start: Nodes, effort: Effort) ->
             own = following | {p for n in following for p in graph.parents(n)}
             idle = {v.name for v in expression.free} - own
             if idle and not isinstance(expression, Probability):
-                yield VermaConstraint(to_text(expression), tuple(n for n in graph.nodes if n in idle))
+                yield VermaConstraint(to_unicode(expression), tuple(n for n in graph.nodes if n in idle))

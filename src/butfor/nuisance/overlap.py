@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic, Severity
+from butfor.core.errors import SeparatedPropensity
 from butfor.core.figure import Figure
 from butfor.core.table import Table
 from butfor.data.sample import Sample
@@ -150,3 +151,32 @@ def _figure(sample: Sample, propensity: FloatArray) -> Figure:
     }
     words = "Where both arms have bars, like is compared with like; where only one has, the model extrapolates."
     return Figure("Overlap", words, spec)
+
+
+# Beyond this share of rows without a counterpart an average effect is extrapolation.
+NO_OVERLAP = 0.9
+
+
+def lift(propensity: FloatArray, floor: float) -> tuple[FloatArray, tuple[Diagnostic, ...]]:
+    """Propensities no lower than `floor`, and a diagnostic that says how many were.
+
+    Raises:
+        SeparatedPropensity: when hardly any row has a chance of every arm.
+    """
+    low = propensity < floor
+    if not low.any():
+        return propensity, ()
+    share = float(low.any(axis=1).mean())
+    if share > NO_OVERLAP:
+        raise SeparatedPropensity(
+            f"{share:.0%} of the rows have an arm with a probability below {floor:g}; the covariates all but decide "
+            "the treatment, and weighting needs units of every kind in every arm.",
+            hint="remove the covariate that decides the treatment, or study a cutoff if there is one",
+        )
+    lifted = np.maximum(propensity, floor)
+    severity = Severity.DANGER if share > 0.05 else Severity.CAUTION
+    message = (
+        f"{share:.1%} of the rows have an arm with a probability below {floor:g}, taken as {floor:g}: "
+        "for them the data hold little to compare with. ATO() or trim= asks about those that can be compared."
+    )
+    return lifted / lifted.sum(axis=1, keepdims=True), (Diagnostic("propensity-floor", severity, message, share),)

@@ -70,7 +70,7 @@ class DifferenceInMeans(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; nothing here is random."""
-        self.check(sample)
+        self.check(sample, strategy)
         randomized = isinstance(strategy, Randomization)
         estimand = question.estimand if randomized or not strategy.adjust_for else Association()
         stratified = randomized and sample.covariates.matrix.shape[1] > 0

@@ -8,8 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.diagnostic import Diagnostic, Severity
-from butfor.core.errors import InvalidSetting, SeparatedPropensity
+from butfor.core.errors import InvalidSetting
 from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
@@ -21,6 +20,7 @@ from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propens
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
 from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
+from butfor.nuisance.overlap import lift
 from butfor.question import Estimand, Question
 
 FloatArray = NDArray[np.float64]
@@ -92,7 +92,7 @@ class AIPW(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; `rng` decides the folds."""
-        self.check(sample)
+        self.check(sample, strategy)
         seed = rng if isinstance(rng, int) else seed_of(rng)
         folds = sample_folds(sample, self.folds, seed, cache)
         outcome = cross_fit_outcome_by_arm(sample, self.outcome_model or default_outcome_model(), folds, seed, cache)
@@ -106,35 +106,6 @@ class AIPW(Estimator):
             f"treatment given covariates: {propensity.words}",
         )
         return replace(fit.with_diagnostics(*diagnostics), nuisance_summary=words)
-
-
-# Beyond this share of rows without a counterpart an average effect is extrapolation.
-NO_OVERLAP = 0.9
-
-
-def lift(propensity: FloatArray, floor: float) -> tuple[FloatArray, tuple[Diagnostic, ...]]:
-    """Propensities no lower than `floor`, and a diagnostic that says how many were.
-
-    Raises:
-        SeparatedPropensity: when hardly any row has a chance of every arm.
-    """
-    low = propensity < floor
-    if not low.any():
-        return propensity, ()
-    share = float(low.any(axis=1).mean())
-    if share > NO_OVERLAP:
-        raise SeparatedPropensity(
-            f"{share:.0%} of the rows have an arm with a probability below {floor:g}; the covariates all but decide "
-            "the treatment, and AIPW needs units of every kind in every arm.",
-            hint="remove the covariate that decides the treatment, or study a cutoff if there is one",
-        )
-    lifted = np.maximum(propensity, floor)
-    severity = Severity.DANGER if share > 0.05 else Severity.CAUTION
-    message = (
-        f"{share:.1%} of the rows have an arm with a probability below {floor:g}, taken as {floor:g}: "
-        "for them the data hold little to compare with. ATO() or trim= asks about those that can be compared."
-    )
-    return lifted / lifted.sum(axis=1, keepdims=True), (Diagnostic("propensity-floor", severity, message, share),)
 
 
 def doubly_robust_scores(sample: Sample, outcomes: FloatArray, propensity: FloatArray) -> FloatArray:

@@ -85,7 +85,7 @@ class PartiallyLinear(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; `rng` decides the folds."""
-        self.check(sample)
+        self.check(sample, strategy)
         seed = rng if isinstance(rng, int) else seed_of(rng)
         folds = sample_folds(sample, self.folds, seed, cache)
         outcome = cross_fit_outcome_mean(sample, self.outcome_model or default_outcome_model(), folds, seed, cache)

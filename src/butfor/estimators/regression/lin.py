@@ -72,7 +72,7 @@ class Lin(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; nothing here is random."""
-        self.check(sample)
+        self.check(sample, strategy)
         estimand = question.estimand
         if not isinstance(estimand, ATE | ATT | ATC) or estimand.trim:
             raise MethodMismatch(

@@ -66,7 +66,7 @@ class OLS(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; nothing here is random."""
-        self.check(sample)
+        self.check(sample, strategy)
         whole = fit_parts(sample, lambda rows: _regress(rows, self.powers))
         chance_alone = not strategy.adjust_for
         estimate = Estimate(

@@ -67,7 +67,7 @@ class IPW(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; nothing here is random."""
-        self.check(sample)
+        self.check(sample, strategy)
         covariates = with_powers(sample.covariates, self.powers)
         treatment = sample.treatment
         logit = fit_logit(covariates.matrix, treatment.codes, treatment.arms, sample.weights, names=covariates.columns)

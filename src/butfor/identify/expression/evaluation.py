@@ -66,13 +66,16 @@ class Factor:
         return np.transpose(self.values, [self.variables.index(v) for v in wanted])
 
 
-def evaluate(expression: Expression, tables: Factor | Mapping[Source, Factor]) -> Factor:
+def evaluate(
+    expression: Expression, tables: Factor | Mapping[Source, Factor], *, along: Variable | None = None
+) -> Factor:
     """The estimand on exact distributions.
 
     Args:
         expression: the estimand.
         tables: the joint distribution of all columns; or several, by population and set columns, where the columns
             that were set are axes as well (the table sums to one for each of their values).
+        along: an axis of every table that counts distributions: the estimand is evaluated on each of them at once.
 
     Returns:
         A function of the estimand's free variables.
@@ -84,14 +87,15 @@ def evaluate(expression: Expression, tables: Factor | Mapping[Source, Factor]) -
     [[0.6, 0.4], [0.2, 0.8]]
     """
     sources = {("", frozenset[str]()): tables} if isinstance(tables, Factor) else dict(tables)
-    return _Evaluator(sources).value(expression)
+    return _Evaluator(sources, along).value(expression)
 
 
 class _Evaluator:
     """Values of expressions, each computed once."""
 
-    def __init__(self, sources: Mapping[Source, Factor]) -> None:
+    def __init__(self, sources: Mapping[Source, Factor], along: Variable | None) -> None:
         self.sources = sources
+        self.along = () if along is None else (along,)
         self.known: dict[Expression, Factor] = {}
 
     def value(self, expression: Expression) -> Factor:
@@ -128,7 +132,7 @@ class _Evaluator:
         for v in expression.free:
             if v.name not in axes:
                 raise UnknownColumn.named(v.name, axes, role="estimand")
-        wanted = (*expression.of, *expression.given, *expression.do)
+        wanted = (*expression.of, *expression.given, *expression.do, *self.along)
         joint = _marginal(table.values, [axes[v.name] for v in wanted])
         if expression.given:
             outcomes = tuple(range(len(expression.of)))
