@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from butfor.graph.causal_graph import CausalGraph
@@ -90,25 +91,27 @@ def moral_graph(graph: CausalGraph, nodes: Iterable[str] | None = None) -> dict[
 def latent_projection(graph: CausalGraph) -> CausalGraph:
     """The graph over measured nodes with the same implications for them: hidden nodes become edges.
 
-    A directed path through hidden nodes becomes an arrow, a hidden common cause a bidirected edge (Verma 1993).
+    A directed path through hidden nodes becomes an arrow, a hidden common cause a bidirected edge (Verma 1993). Nodes
+    that selected the rows stay: their value is known of every row.
 
     >>> seen = latent_projection(CausalGraph.from_any("u -> x; u -> y; x -> m -> y").with_latent(["u", "m"]))
     >>> seen.directed, seen.bidirected
     ((('x', 'y'),), (('x', 'y'),))
     """
-    if not graph.latent:
-        return graph
+    hidden = graph.latent - graph.selected
+    if not hidden:
+        return replace(graph, latent=hidden) if graph.latent else graph
     reach: dict[str, dict[str, None]] = {}  # the measured nodes that a hidden node acts on through hidden nodes only
     for node in reversed(graph.topological_order):
-        if node in graph.latent:
+        if node in hidden:
             reach[node] = {}
             for child in graph.children(node):
-                reach[node] |= reach[child] if child in graph.latent else {child: None}
-    seen = [n for n in graph.nodes if n not in graph.latent]
-    directed = tuple((a, b) for a in seen for c in graph.children(a) for b in (reach[c] if c in graph.latent else (c,)))
-    tied = {
-        frozenset(pair): None for n in reach if not _has_hidden_cause(graph, n) for pair in combinations(reach[n], 2)
-    }
+                reach[node] |= reach[child] if child in hidden else {child: None}
+    seen = [n for n in graph.nodes if n not in hidden]
+    directed = tuple((a, b) for a in seen for c in graph.children(a) for b in (reach[c] if c in hidden else (c,)))
+    # What a hidden node ties together, its hidden cause ties as well.
+    first = (n for n in reach if hidden.isdisjoint(graph.parents(n)))
+    tied = {frozenset(pair): None for n in first for pair in combinations(reach[n], 2)}
     for a, b in graph.bidirected:
         for left in reach.get(a, (a,)):
             tied |= {frozenset((left, right)): None for right in reach.get(b, (b,)) if right != left}
@@ -117,8 +120,3 @@ def latent_projection(graph: CausalGraph) -> CausalGraph:
     return CausalGraph(
         tuple(seen), tuple(dict.fromkeys(directed)), tuple((a, b) for a, b in bidirected), frozenset(), graph.selected
     )
-
-
-def _has_hidden_cause(graph: CausalGraph, node: str) -> bool:
-    """What a hidden node ties together, its hidden cause ties as well."""
-    return any(p in graph.latent for p in graph.parents(node))
