@@ -8,11 +8,12 @@ Where the graph has selected nodes, observation shows the rows that they chose, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from butfor.core.errors import InvalidSetting
+from butfor.core.errors import GraphSyntax, InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import ancestors_within, district_of, districts, latent_projection
@@ -47,6 +48,28 @@ class Experiment:
                 "A source in the population that is asked about cannot differ from it; another one needs a name.",
                 hint='Experiment(population="trial", differs=("age",))',
             )
+
+    @classmethod
+    def from_text(cls, text: str) -> Experiment:
+        """A source from text: `[population] [do(a, b)] [differs(c)] [measured(d, e)]`.
+
+        Raises:
+            GraphSyntax: for other text.
+
+        >>> Experiment.from_text("trial do(x) differs(age)")
+        Experiment(do=('x',), population='trial', differs=('age',), measured=None)
+        """
+        parts = re.fullmatch(
+            r"\s*(?P<population>[^()]*?)\s*(?P<clauses>(?:\b(?:do|differs|measured)\s*\([^()]*\)\s*)*)", text
+        )
+        if parts is None or not text.strip():
+            raise GraphSyntax(
+                f"The source is {text!r}; a source needs a population, do(...), differs(...) or measured(...).",
+                hint="trial do(x) differs(age) measured(x, y)",
+            )
+        clauses = dict(re.findall(r"(do|differs|measured)\s*\(([^()]*)\)", parts["clauses"]))
+        names = {word: tuple(n.strip() for n in inside.split(",") if n.strip()) for word, inside in clauses.items()}
+        return cls(names.get("do", ()), parts["population"], names.get("differs", ()), names.get("measured"))
 
     def describe(self) -> str:
         """The source in a few words."""
