@@ -124,8 +124,8 @@ def assemble(query: GeneralEffect, factors: list[Expression], population: str = 
     effect = total(hidden, product(effects_first))
     if query.given:
         effect = ratio(effect, total([Variable(n) for n in order if n in query.outcomes], effect))
-    asked = frozenset(map(Variable, query.treatments | query.outcomes | query.given))
-    idle = sorted(effect.free - asked)
+    asked = query.treatments | query.outcomes | query.given
+    idle = sorted(v for v in effect.free if v.name not in asked)
     if idle:
         # The factor is the same for every value of these: an average over them has no loose ends.
         effect = total(idle, product([effect, Probability(tuple(idle), population=population)]))
