@@ -30,12 +30,12 @@ def districts(graph: CausalGraph, within: Iterable[str] | None = None) -> Iterat
     [['x', 'y'], ['m']]
     """
     inside = frozenset(graph.nodes if within is None else within)
-    waiting = dict.fromkeys(n for n in graph.nodes if n in inside)
-    while waiting:
-        found = district_of(graph, next(iter(waiting)), inside)
-        for node in found:
-            del waiting[node]
-        yield found
+    seen: set[str] = set()
+    for node in graph.nodes if within is None else sorted(inside, key=graph.position.__getitem__):
+        if node not in seen:
+            found = district_of(graph, node, inside)
+            seen |= found
+            yield found
 
 
 def ancestors_within(graph: CausalGraph, nodes: Iterable[str], within: Nodes) -> Nodes:
@@ -115,8 +115,7 @@ def latent_projection(graph: CausalGraph) -> CausalGraph:
     for a, b in graph.bidirected:
         for left in reach.get(a, (a,)):
             tied |= {frozenset((left, right)): None for right in reach.get(b, (b,)) if right != left}
-    position = {n: i for i, n in enumerate(graph.nodes)}
-    bidirected = sorted(tuple(sorted(pair, key=position.__getitem__)) for pair in tied)
+    bidirected = sorted(tuple(sorted(pair, key=graph.position.__getitem__)) for pair in tied)
     return CausalGraph(
         tuple(seen), tuple(dict.fromkeys(directed)), tuple((a, b) for a, b in bidirected), frozenset(), graph.selected
     )
