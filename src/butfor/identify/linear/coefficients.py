@@ -22,19 +22,18 @@ from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph, Edge
 from butfor.graph.districts import latent_projection
 from butfor.identify.linear.cycles import MissingCycle, Partner, Unknown, missing_cycles
-from butfor.identify.linear.generic import PRIME, GenericModel, row_reduced
+from butfor.identify.linear.generic import PRIME, Echelon, GenericModel, row_reduced
 from butfor.identify.linear.moments import (
     Moment,
     Weights,
     cleaned,
     conditional_moments,
-    covariance,
     plain_moments,
     weights,
 )
 
-# Nodes visited in a search that nobody has bounded: less than a second.
-MOST_STEPS = 200_000
+# Steps of a search that nobody has bounded: about a second.
+MOST_STEPS = 300_000
 
 
 @public_value
@@ -159,19 +158,39 @@ def linear_coefficients(
     """
     if graph.selected:
         raise GraphError(
-            f"The graph has selected nodes ({', '.join(sorted(graph.selected))}); a linear model needs rows that nobody "
-            "has selected.",
+            f"The graph has selected nodes ({', '.join(sorted(graph.selected))}); a linear model needs rows that "
+            "nobody has selected.",
             hint="ask for adjustment sets, which know of selection",
         )
     effort = effort or Effort(MOST_STEPS)
-    projected = latent_projection(graph)
-    if not effort.spend(len(graph.nodes) * (len(graph.nodes) + len(graph.directed)) // 16):
-        return LinearCoefficients((), projected.directed, complete=False)
-    search = _Search(projected, GenericModel.of(graph), effort)
-    search.run([*dict.fromkeys(map(projected.check, first)), *projected.topological_order])
-    undecided = tuple(e for e in projected.directed if e not in search.known and e not in search.two_valued)
-    found = (*search.known.values(), *search.two_valued.values())
-    return LinearCoefficients(found, undecided, complete=not effort.exhausted)
+    targets = tuple(dict.fromkeys(map(graph.check, first)))
+    whole = latent_projection(graph)
+    searched = graph
+    if targets and _size(graph) > effort.left // 4:
+        # What causes the targets follows a linear model of its own.
+        searched = _over(graph, graph.ancestors(targets))
+    projected = latent_projection(searched)
+    if not effort.spend(_size(searched)):
+        return LinearCoefficients((), whole.directed, complete=False)
+    search = _Search(projected, GenericModel.of(searched), effort)
+    search.run([*(n for n in targets if n not in graph.latent), *projected.topological_order])
+    found = {c.edge: c for c in (*search.known.values(), *search.two_valued.values())}
+    undecided = tuple(e for e in whole.directed if e not in found)
+    complete = searched is graph and not effort.exhausted
+    return LinearCoefficients(tuple(found.values()), undecided, complete)
+
+
+def _size(graph: CausalGraph) -> int:
+    """What it takes to compute all covariances."""
+    return len(graph.nodes) * (len(graph.nodes) + len(graph.directed)) // 16
+
+
+def _over(graph: CausalGraph, nodes: frozenset[str]) -> CausalGraph:
+    """The graph over some nodes."""
+    directed, bidirected = (
+        tuple(e for e in edges if nodes.issuperset(e)) for edges in (graph.directed, graph.bidirected)
+    )
+    return CausalGraph(tuple(n for n in graph.nodes if n in nodes), directed, bidirected, graph.latent & nodes)
 
 
 @dataclass(eq=False)
@@ -190,7 +209,7 @@ class _Search:
         """Every step again until nothing follows: the simple ones first."""
         order = list(dict.fromkeys(order))
         while (
-            any([self.learn(node, self.plain(node)) for node in order])
+            sum(self.learn(node, self.plain(node)) for node in order)
             or self.by_cycles()
             or any(self.learn(node, self.given_sets(node)) for node in order)
         ):
@@ -212,20 +231,20 @@ class _Search:
     def learn(self, node: str, moments: Iterator[Moment]) -> bool:
         """Does an unknown coefficient of the node's equation follow from the moments?"""
         unknown = self.unknown(node)
-        if not unknown or not self.effort.spend(len(self.graph.nodes)):
+        if not unknown or not self.effort.spend(len(self.graph.nodes) * len(unknown) // 4 + 1):
             return False
         rows = [(m, self.row(m, unknown)) for m in moments]
         rows = [pair for pair in rows if any(pair[1])]
         # What touches few causes, and is simple, comes first: the instruments are to be few.
         rows.sort(key=lambda pair: (sum(map(bool, pair[1])), len(pair[0].given), len(pair[0].less)))
         basis: list[tuple[Moment, list[int]]] = []
-        echelon: list[list[int]] = []
+        echelon: Echelon = []
         for moment, row in rows:
             if len(echelon) == len(unknown):
                 break
-            tried = row_reduced([*echelon, row], len(unknown))
+            tried = row_reduced([row], len(unknown), echelon)
             if len(tried) > len(echelon):
-                echelon = [r for _, r in tried]
+                echelon = tried
                 basis.append((moment, row))
         found = list(self.solved(node, unknown, basis))
         self.known |= {c.edge: c for c in found}
@@ -246,9 +265,12 @@ class _Search:
             yield Coefficient(unknown[pivot], node, moments, together, less)
 
     def row(self, moment: Moment, columns: list[str]) -> list[int]:
+        if not (moment.less or moment.given):
+            return [self.model.between(moment.node, p) for p in columns]
         if moment not in self.sums:
             self.sums[moment] = weights(moment, self.model, self.model.coefficients)
-        return [covariance(self.sums[moment], {p: 1}, self.model) % PRIME for p in columns]
+        parts = [(self.model.covariances[n], weight) for n, weight in self.sums[moment].items()]
+        return [sum(row[p] * weight for row, weight in parts) % PRIME for p in columns]
 
     def cycles(self) -> Iterator[Coefficient]:
         """Coefficients by missing cycles, among the nodes with one unknown coefficient each."""

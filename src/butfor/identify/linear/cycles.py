@@ -30,7 +30,7 @@ Quadratic = tuple[Any, Any, Any]
 # (n0, n1, d0, d1) of (n0 + n1 t) / (d0 + d1 t).
 Fraction = tuple[Any, Any, Any, Any]
 ITSELF: Fraction = (0, 1, 1, 0)
-Form = Literal["linear", "double root", "common root", "two roots"]
+Form = Literal["linear", "double root", "excluded root", "common root", "two roots"]
 
 
 @public_value
@@ -58,12 +58,14 @@ class MissingCycle:
         steps: pairs (from, to) along which other coefficients are fractions of it.
         closing: pairs that close a cycle; two where each leaves two solutions and together one.
         form: of the equation.
+        excluded: a node whose coefficient has no value at the other root of a quadratic equation.
     """
 
     unknown: Unknown
     steps: tuple[tuple[Unknown, Unknown], ...]
     closing: tuple[tuple[Unknown, Unknown], ...]
     form: Form = "two roots"
+    excluded: Unknown | None = None
 
     @property
     def solutions(self) -> int:
@@ -137,7 +139,6 @@ def missing_cycles(
 
     Where there is one value, the other coefficients of the component follow as by an instrument and are not listed.
     """
-    pairs: dict[frozenset[str], Bilinear] = {}
     beside: dict[str, list[Unknown]] = {u.node: [] for u in nodes}
     for first, second in combinations(nodes, 2):
         if second.node in graph.spouses(first.node):
@@ -203,16 +204,30 @@ class _Component:
                     yield self.cycle((left[0], (first, second)), "common root")
                     return
         if left is not None:
-            yield self.cycle((left[0],), "two roots")
-            for other, node in self.came.values():
-                yield Partner(node, other)
+            yield from self.two_roots(*left, truth)
 
-    def cycle(self, closing: tuple[tuple[Unknown, Unknown], ...], form: Form) -> MissingCycle:
+    def two_roots(
+        self, closing: tuple[Unknown, Unknown], equation: Quadratic, truth: int
+    ) -> Iterator[MissingCycle | Partner]:
+        """Both roots, unless some coefficient has no value at the other root."""
+        _, q1, q2 = equation
+        other = -(q1 * pow(q2, -1, PRIME) + truth)
+        for _, node in self.came.values():
+            _, _, d0, d1 = self.fractions[node.node]
+            if not (d0 + d1 * other) % PRIME:
+                yield self.cycle((closing,), "excluded root", node)
+                return
+        yield self.cycle((closing,), "two roots")
+        for first, node in self.came.values():
+            yield Partner(node, first)
+
+    def cycle(
+        self, closing: tuple[tuple[Unknown, Unknown], ...], form: Form, excluded: Unknown | None = None
+    ) -> MissingCycle:
         needed: dict[str, tuple[Unknown, Unknown]] = {}
-        for node in (u.node for pair in closing for u in pair):
-            at = node
+        for at in [*(u.node for pair in closing for u in pair), *([excluded.node] if excluded else [])]:
             while at in self.came:
                 needed[at] = self.came[at]
                 at = self.came[at][0].node
         steps = tuple(self.came[n] for n in self.came if n in needed)
-        return MissingCycle(self.start, steps, closing, form)
+        return MissingCycle(self.start, steps, closing, form, excluded)

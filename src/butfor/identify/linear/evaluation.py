@@ -82,7 +82,7 @@ def solved(matrix: FloatArray, right: FloatArray) -> FloatArray:
     """The solution of a square system.
 
     Raises:
-        NumericalFailure: for a matrix that is singular to machine precision, whatever the units of its rows and columns.
+        NumericalFailure: for a matrix that is singular to machine precision, whatever the units.
     """
     scale = np.abs(matrix).max(axis=1, keepdims=True)
     columns = np.abs(matrix).max(axis=0, keepdims=True)
@@ -120,7 +120,7 @@ def coefficient_values(
 
     Raises:
         InvalidSetting: for something that is no covariance matrix.
-        NumericalFailure: where it has no solution: instruments that move nothing, a quadratic equation without real root.
+        NumericalFailure: where it has no solution: instruments that move nothing, a quadratic equation without root.
 
     >>> from butfor.graph.causal_graph import CausalGraph
     >>> from butfor.identify.linear.coefficients import linear_coefficients
@@ -175,13 +175,16 @@ def _roots(cycle: MissingCycle, numbers: Covariance, known: Mapping[Edge, float]
             return (_ratio(-q0, q1),)
         case "double root":
             return (_ratio(-q1, 2 * q2),)
+        case "excluded root":
+            _, _, d0, d1 = fractions[cycle.excluded.node if cycle.excluded else cycle.unknown.node]
+            return (_ratio(d0, d1) - _ratio(q1, q2),)
         case "common root":
             return (_ratio(*common_root((q0, q1, q2), equation(cycle.closing[1]))),)
         case "two roots":
             inside = q1 * q1 - 4 * q0 * q2
             if inside < 0:
                 raise NumericalFailure(
-                    "The quadratic equation of a missing cycle has no real root; it needs covariances that fit the graph.",
+                    "The equation of a missing cycle has no real root; it needs covariances that fit the graph.",
                     hint="test the graph's implications against the data",
                 )
             # The stable form: the larger root by addition, the other by Vieta.

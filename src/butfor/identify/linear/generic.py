@@ -33,7 +33,7 @@ class GenericModel:
     @classmethod
     def of(cls, graph: CausalGraph, seed: int = 0) -> GenericModel:
         """The model that a seed gives."""
-        draw = Random(seed)  # noqa: S311 (no secret: the same graph gets the same answer)
+        draw = Random(seed)  # the same graph gets the same answer
         arrows = {edge: draw.randrange(1, PRIME) for edge in graph.directed}
         ties = {frozenset((n,)): draw.randrange(1, PRIME) for n in graph.nodes}
         ties |= {frozenset(pair): draw.randrange(1, PRIME) for pair in graph.bidirected}
@@ -75,12 +75,20 @@ def _add(total: dict[str, int], more: Mapping[str, int], weight: int) -> None:
         total[name] = (total.get(name, 0) + weight * value) % PRIME
 
 
-def row_reduced(rows: Iterable[list[int]], width: int) -> list[tuple[int, list[int]]]:
+Echelon = list[tuple[int, list[int]]]
+
+
+def row_reduced(rows: Iterable[list[int]], width: int, start: Echelon | None = None) -> Echelon:
     """The reduced echelon form modulo the prime: pivots among the first `width` columns, in their order, with rows.
 
     Rows that vanish there are left out.
+
+    Args:
+        rows: the rows.
+        width: the columns that count; the others are carried along.
+        start: rows that are reduced already.
     """
-    done: list[tuple[int, list[int]]] = []
+    done: Echelon = list(start or ())
     for row in rows:
         reduced = row
         for pivot, other in done:

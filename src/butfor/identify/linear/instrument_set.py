@@ -99,9 +99,9 @@ def instrument_sets(
 ) -> Iterator[InstrumentSet]:
     """Ways to the total effect in a linear model: first in one equation, then as a sum over causal paths.
 
-    One equation: mediators are left out of the graph, so that the effect is the coefficient of one arrow. Sum over paths:
-    the product of the coefficients along each. Nothing comes out where neither is identified, where the treatment has no
-    effect, or where rows were selected. The search ends with the effort.
+    One equation: mediators are left out of the graph, so that the effect is the coefficient of one arrow. Sum over
+    paths: the product of the coefficients along each. Nothing comes out where neither is identified, where the
+    treatment has no effect, or where rows were selected. The search ends with the effort.
 
     References:
         Brito and Pearl 2002, arXiv:1301.0560; van der Zander and Liśkiewicz 2016,

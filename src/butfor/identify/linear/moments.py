@@ -117,9 +117,9 @@ def conditional_moments(graph: CausalGraph, node: str, effort: Effort) -> Iterat
             continue
         found = minimal_separators(explicit, {error}, {other}, allowed=graph.nodes)
         for _ in range(MOST_SETS):
-            if not effort.spend(len(graph.nodes) + len(graph.directed)):
-                return
             separator = next(found, None)
+            if not effort.spend((len(graph.nodes) + len(graph.directed)) // 4 + len(separator or ()) ** 2):
+                return
             if separator is None:
                 break
             yield Moment(other, given=tuple(n for n in graph.nodes if n in separator))
