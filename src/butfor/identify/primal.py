@@ -101,7 +101,7 @@ def _fix_all(graph: CausalGraph, nodes: Iterable[str], outcome: str) -> tuple[Ca
         relevant = graph.ancestors({outcome})
         for node in waiting:
             tied = district_of(graph, node, relevant) if node in relevant else frozenset[str]()
-            if tied and tied & graph.descendants({node}) == {node}:
+            if tied and tied & graph.descendants({node}) == frozenset({node}):
                 causes = {p for n in tied for p in graph.parents(n)}
                 given = tuple(n for n in graph.topological_order if n in (tied | causes) - {node})
                 done.append(Fixing(node, given))

@@ -199,7 +199,7 @@ def _refuse(sample: Sample, question: Question, primal: Primal) -> None:
         raise MethodMismatch(
             f"The question asks for subgroups by {strange[0]!r}; {title} needs modifiers among the columns before the "
             f"treatment ({', '.join(primal.before) or 'none'}){' and no weighted columns' if primal.fixed else ''}.",
-            hint=f"draw {strange[0]!r} in the graph as a cause of treatment and outcome, or leave it out of modifiers",
+            hint=f"leave {strange[0]!r} out of modifiers, or estimate on the rows of each of its values alone",
         )
     carriers = (*primal.after[:-1], *(f.node for f in primal.fixed))
     constant = [name for name in carriers if name not in sample.covariates.source]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic, Severity
-from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch
+from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch, NumericalFailure
 from butfor.core.rng import Seed
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
@@ -20,6 +20,7 @@ from butfor.identify.strategies import Functional, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache
 from butfor.question import ATE, Question
+from butfor.question.question import Level
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -162,6 +163,7 @@ class _Table:
     Attributes:
         shares: the share of each cell (last axis: the coin at 0 and at 1).
         treatment, outcome: the names of their axes.
+        levels: of the treatment.
         row: the flat position of the cell of each row, coin aside.
         coin: of each row.
         weight: of each row, 1 on average.
@@ -171,6 +173,7 @@ class _Table:
     shares: Factor
     treatment: Variable
     outcome: Variable
+    levels: tuple[Level, ...]
     row: IntArray
     coin: FloatArray
     weight: FloatArray
@@ -202,7 +205,8 @@ class _Table:
         sides = [np.bincount(row, weights=weight * side, minlength=size) / sample.n for side in (1.0 - coin, coin)]
         shares = Factor.table((*names, question.outcome), np.stack(sides, axis=-1).reshape(*shape, 2))
         axes = Variable(question.treatment), Variable(question.outcome)
-        return cls(shares, *axes, row, coin, weight, least, spread, (*notes, *_thin(row)))
+        levels = sample.treatment.levels
+        return cls(shares, *axes, levels, row, coin, weight, least, spread, (*notes, *_thin(row)))
 
     @property
     def cells(self) -> int:
@@ -219,6 +223,8 @@ class _Table:
             )
         held = self.treatment in found.variables
         chosen = _arms(found, self.treatment, arms) if held else found
+        if chosen.undefined.any():
+            raise self._never_happens(chosen, arms)
         wanted = [v for v in (self.treatment, self.outcome) if v in found.variables]
         heads = np.atleast_2d(chosen.arranged(wanted))[:, 1]
         means, influence = [], []
@@ -237,6 +243,17 @@ class _Table:
         """The influence of each row, from the slope of each cell (cells × coin)."""
         own = slope[self.row, 0] * (1.0 - self.coin) + slope[self.row, 1] * self.coin
         return self.weight * (own - float(np.mean(self.weight * own)))
+
+    def _never_happens(self, found: Factor, arms: list[int]) -> NumericalFailure:
+        where = np.argwhere(found.undefined)[0]
+        at = dict(zip(found.variables, where.tolist(), strict=True)).get(self.treatment)
+        arm = "" if at is None else f" at {self.treatment} = {self.levels[arms[at]]!r}"
+        others = ", ".join(repr(v.name) for v in self.shares.variables[1:-1])
+        return NumericalFailure(
+            f"The expression has no value{arm}: it divides by the share of a combination of {self.treatment.name!r}, "
+            f"{others} that no row has.",
+            hint="merge rare levels of these columns, PlugIn(groups=2), or ask for a contrast of other arms",
+        )
 
     def _nothing_moves(self) -> ConstantColumn:
         sizes = zip(self.shares.variables, self.shares.values.shape, strict=True)
