@@ -74,7 +74,8 @@ class Experiment:
     def describe(self) -> str:
         """The source in a few words."""
         what = f"an experiment on {', '.join(self.do)}" if self.do else "observation"
-        return what + (f" in {self.population}" if self.population else "")
+        of = f" of {', '.join(self.measured)}" if self.measured is not None else ""
+        return what + of + (f" in {self.population}" if self.population else "")
 
 
 OBSERVATION = Experiment()
