@@ -60,7 +60,7 @@ def remedies(graph: CausalGraph, query: Query, sources: tuple[Experiment, ...] =
 def _to_measure(
     graph: CausalGraph, query: Query, sources: tuple[Experiment, ...], effort: Effort
 ) -> Iterator[tuple[str, ...]]:
-    named = _with_named_causes(graph)
+    named = with_named_causes(graph)
     relevant = named.ancestors({*query.outcomes, *query.given})
     hidden = [n for n in named.nodes if n in named.latent & relevant]
     found: list[set[str]] = []
@@ -76,7 +76,7 @@ def _to_measure(
                 yield chosen
 
 
-def _with_named_causes(graph: CausalGraph) -> CausalGraph:
+def with_named_causes(graph: CausalGraph) -> CausalGraph:
     """The graph with a hidden node for each bidirected edge."""
     causes = {f"common cause of {a} and {b}": (a, b) for a, b in graph.bidirected}
     arrows = tuple((cause, n) for cause, pair in causes.items() for n in pair)
