@@ -25,13 +25,13 @@ class Conflict:
 
     Attributes:
         name: the variable.
-        first, second: its two values.
+        first, second: its two values, in words.
         where: the nodes that need them.
     """
 
     name: str
-    first: Variable
-    second: Variable
+    first: str
+    second: str
     where: tuple[CounterfactualNode, CounterfactualNode]
 
     def explain(self) -> str:
@@ -59,10 +59,12 @@ class CounterfactualFactor:
     Attributes:
         graph: the causal graph, over measured nodes.
         nodes: causes before effects.
+        asked: the values that the query names; all others are open.
     """
 
     graph: CausalGraph
     nodes: Nodes
+    asked: frozenset[Variable]
 
     @cached_property
     def conflict(self) -> Conflict | None:
@@ -72,14 +74,20 @@ class CounterfactualFactor:
             copy = own.setdefault(node.value.name, node)
             for first, second in zip(copy.causes, node.causes, strict=True):
                 if first != second:
-                    return Conflict(first.name, first, second, (copy, node))
+                    return self._conflict(first, second, copy, node)
         needed = {name: (node.value, node) for name, node in own.items()}
         for node in self.nodes:
             for cause in node.causes:
                 value, place = needed.setdefault(cause.name, (cause, node))
                 if value != cause:
-                    return Conflict(cause.name, value, cause, (place, node))
+                    return self._conflict(value, cause, place, node)
         return None
+
+    def _conflict(
+        self, first: Variable, second: Variable, one: CounterfactualNode, other: CounterfactualNode
+    ) -> Conflict:
+        words = [str(v) if v in self.asked else f"{v.name} as it comes" for v in (first, second)]
+        return Conflict(first.name, words[0], words[1], (one, other))
 
     @cached_property
     def causes(self) -> tuple[Variable, ...]:

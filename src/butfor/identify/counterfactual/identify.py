@@ -27,6 +27,8 @@ from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.proof import ProofStep
 
 Block = tuple[Nodes, ...]
+# Simplifying estimands over more nodes than this takes minutes.
+LARGEST = 500
 
 
 @public_value
@@ -116,7 +118,8 @@ def identify_counterfactual(
         sources: the distributions at hand; observation unless said otherwise.
 
     Raises:
-        InvalidSetting: for a condition that cannot happen, and for graphs of selected rows.
+        InvalidSetting: for a condition that cannot happen, for graphs of selected rows, and for queries that depend on
+            more than 500 nodes.
         UnknownNode: for a node that the graph does not have.
         RoleConflict: for a node that was not measured.
 
@@ -147,6 +150,12 @@ def identify_counterfactual(
     above = counterfactual_graph(projected, asked.events, indices)
     if above is None:
         return CounterfactualIdentification(asked, ZERO, ZERO, proof=(impossible_proof(asked),))
+    if len(above.nodes) > LARGEST:
+        raise InvalidSetting(
+            f"The query depends on {len(above.nodes):,} nodes in all its worlds; counterfactual identification needs "
+            f"at most {LARGEST}.",
+            hint="leave measured mediators out of the graph: with_latent(...) keeps what they do",
+        )
     return _answer(graph, asked, above, below, tuple(sources))
 
 
@@ -160,7 +169,8 @@ def _answer(
     tops, bottoms = above.blocks(), below.blocks()
     shared = {frozenset(b) for b in tops} & {frozenset(b) for b in bottoms}
     parts = [[b for b in blocks if frozenset(b) not in shared] for blocks in (tops, bottoms)]
-    sides = [[CounterfactualFactor(above.graph, c) for b in blocks for c in b] for blocks in parts]
+    asked = frozenset(query.values)
+    sides = [[CounterfactualFactor(above.graph, c, asked) for b in blocks for c in b] for blocks in parts]
     factors = {f.nodes: f for side in sides for f in side}
     conflict = next((f for f in factors.values() if f.conflict is not None), None)
     known: dict[Nodes, Expression | None] = {}
