@@ -48,7 +48,8 @@ class DealtOut:
             sample, treatment=column, covariates=only(sample.covariates, set(fixing.given)), subgroups=()
         )
         sample_folds(as_treatment, learning.folds.count, learning.seed, learning.cache)  # is there enough of each?
-        chances = learning.chances(as_treatment)
+        # The floor is meant for two arms; of many groups each has less of a chance, with no want of overlap.
+        chances = replace(learning, floor=2.0 * learning.floor / len(levels)).chances(as_treatment)
         base = np.ones(sample.n) if sample.weights is None else sample.weights
         policy = np.bincount(codes, weights=base) / base.sum()
         weight = policy[codes] / chances.values[np.arange(sample.n), codes]
