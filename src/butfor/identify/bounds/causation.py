@@ -111,7 +111,7 @@ def _checked(
         raise InvalidSetting(
             "There are neither observed nor experimental shares; bounds need one of them.", hint="experiment=(0.3, 0.5)"
         )
-    joint = None if observed is None else ((*observed[0],), (*observed[1],))
+    joint = None if observed is None else tuple(tuple(row) for row in observed)
     numbers = [*(experiment or ()), *(v for row in joint or () for v in row)]
     shape_ok = (experiment is None or len(experiment) == 2) and (joint is None or [len(r) for r in joint] == [2, 2])
     if not shape_ok or not all(math.isfinite(v) and -SAME <= v <= 1.0 + SAME for v in numbers):

@@ -43,7 +43,8 @@ class ResponseModel:
         given: what acts on them from outside.
         levels: how many levels each of these variables has.
         sharp: the bounds are the narrowest that the graph allows. Otherwise the graph denies hidden causes between
-            some of the nodes inside, and the bounds, valid all the same, do not use it.
+            some of the nodes inside, or ties some of them to nodes outside, and the bounds, valid all the same, do not
+            use it.
     """
 
     graph: CausalGraph
@@ -203,7 +204,9 @@ def _closed(graph: CausalGraph, start: Nodes, relevant: Nodes) -> Nodes:
 
 
 def _one_hidden_cause(graph: CausalGraph, seen: CausalGraph, inside: Nodes) -> bool:
-    """Does one hidden cause act on all these nodes, so that their answers may depend on each other in any way?"""
+    """Does one hidden cause act on all these nodes and no others, so that their answers may depend in any way?"""
+    if any(other not in inside for node in inside for other in seen.spouses(node)):
+        return False
     first, *others = inside
     if len(others) == 1 and others[0] in seen.spouses(first):
         return True
