@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
+from math import comb
 
+from butfor.core.errors import GraphSyntax
 from butfor.graph.causal_graph import CausalGraph
 
 Nodes = frozenset[str]
+# Pairs of measured nodes with a hidden common cause: more do not fit into memory.
+MOST_TIES = 500_000
 
 
 def district_of(graph: CausalGraph, node: str, within: Nodes) -> Nodes:
@@ -101,16 +105,12 @@ def latent_projection(graph: CausalGraph) -> CausalGraph:
     hidden = graph.latent - graph.selected
     if not hidden:
         return replace(graph, latent=hidden) if graph.latent else graph
-    reach: dict[str, dict[str, None]] = {}  # the measured nodes that a hidden node acts on through hidden nodes only
-    for node in reversed(graph.topological_order):
-        if node in hidden:
-            reach[node] = {}
-            for child in graph.children(node):
-                reach[node] |= reach[child] if child in hidden else {child: None}
+    reach = _reach(graph, hidden)
     seen = [n for n in graph.nodes if n not in hidden]
     directed = tuple((a, b) for a in seen for c in graph.children(a) for b in (reach[c] if c in hidden else (c,)))
     # What a hidden node ties together, its hidden cause ties as well.
-    first = (n for n in reach if hidden.isdisjoint(graph.parents(n)))
+    first = [n for n in reach if hidden.isdisjoint(graph.parents(n))]
+    _refuse_too_many(sum(comb(len(reach[n]), 2) for n in first))
     tied = {frozenset(pair): None for n in first for pair in combinations(reach[n], 2)}
     for a, b in graph.bidirected:
         for left in reach.get(a, (a,)):
@@ -119,3 +119,26 @@ def latent_projection(graph: CausalGraph) -> CausalGraph:
     return CausalGraph(
         tuple(seen), tuple(dict.fromkeys(directed)), tuple((a, b) for a, b in bidirected), frozenset(), graph.selected
     )
+
+
+def _reach(graph: CausalGraph, hidden: Nodes) -> dict[str, dict[str, None]]:
+    """The measured nodes that each hidden node acts on through hidden nodes only."""
+    reach: dict[str, dict[str, None]] = {}
+    size = 0
+    for node in reversed(graph.topological_order):
+        if node in hidden:
+            reach[node] = {}
+            for child in graph.children(node):
+                reach[node] |= reach[child] if child in hidden else {child: None}
+            size += len(reach[node])
+            _refuse_too_many(size)
+    return reach
+
+
+def _refuse_too_many(ties: int) -> None:
+    if ties > MOST_TIES:
+        raise GraphSyntax(
+            f"The hidden nodes of the graph tie more than {MOST_TIES:,} pairs of measured nodes together; identification "
+            "needs fewer.",
+            hint="leave out hidden nodes that act on nearly everything, or what they act on that does not matter",
+        )
