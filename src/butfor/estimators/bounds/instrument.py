@@ -168,6 +168,7 @@ class InstrumentBounds(Estimator):
         instrument: str,
         covariates: Sequence[str] = (),
         contrast: tuple[Level, Level] | None = None,
+        arms: bool = False,
         reading: Reading = WHOLE,
     ) -> InstrumentFit:
         """Fit on a frame, file or table, with an instrument on the user's word.
@@ -179,9 +180,10 @@ class InstrumentBounds(Estimator):
             instrument: column with a few levels.
             covariates: columns that make it an instrument: among units alike in them it is as if drawn by lot.
             contrast: (treated level, reference level).
+            arms: treat a numeric treatment with more than two values as separate arms.
             reading: weights, clusters, what to do about missing values.
         """
-        question = Question(treatment, outcome, contrast=contrast)
+        question = Question(treatment, outcome, contrast=contrast, arms=arms)
         strategy = instrument_bounds(treatment, outcome, instrument, tuple(covariates))
         rows = read_rows(open_dataset(frame), question, [(strategy, self)], reading)
         sample = take_samples(rows, question, [(strategy, self)], reading)[0]
