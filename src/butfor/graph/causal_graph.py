@@ -223,6 +223,19 @@ class CausalGraph:
         gone = frozenset(nodes)
         return self.replaced(directed=tuple(e for e in self.directed if e[0] not in gone))
 
+    def restricted_to(self, nodes: Iterable[str]) -> CausalGraph:
+        """The graph over some of its nodes, with the edges between them.
+
+        >>> CausalGraph.from_any("a -> b -> c; a <-> c").restricted_to({"a", "b"}).directed
+        (('a', 'b'),)
+        """
+        kept = frozenset(nodes)
+        directed, bidirected = (
+            tuple(e for e in edges if e[0] in kept and e[1] in kept) for edges in (self.directed, self.bidirected)
+        )
+        marks = {name: getattr(self, name) & kept for name in ROLES}
+        return CausalGraph(tuple(n for n in self.nodes if n in kept), directed, bidirected, **marks)
+
     def with_latent(self, nodes: Iterable[str]) -> CausalGraph:
         """The graph with more nodes marked as not measured."""
         return self.replaced(latent=self.latent | frozenset(nodes))

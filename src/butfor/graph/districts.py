@@ -138,7 +138,6 @@ def _reach(graph: CausalGraph, hidden: Nodes) -> dict[str, dict[str, None]]:
 def _refuse_too_many(ties: int) -> None:
     if ties > MOST_TIES:
         raise GraphSyntax(
-            f"The hidden nodes of the graph tie more than {MOST_TIES:,} pairs of measured nodes together; identification "
-            "needs fewer.",
+            f"Hidden nodes tie more than {MOST_TIES:,} pairs of measured nodes together; identification needs fewer.",
             hint="leave out hidden nodes that act on nearly everything, or what they act on that does not matter",
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _words(graph: CausalGraph, came: dict[State, State | None], end: State, give
         walk.append(before)
     walk.reverse()
     yield walk[0][0]
-    for k, ((node, _), (other, through_head)) in enumerate(zip(walk, walk[1:], strict=False)):
+    for k, ((node, _), (other, through_head)) in enumerate(pairwise(walk)):
         leaves_by_tail = other in graph.children(node) and (k == 0 or node not in given)
         yield "<-" if not through_head else "->" if leaves_by_tail else "<->"
         yield other

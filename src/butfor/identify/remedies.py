@@ -50,11 +50,19 @@ class Remedy:
 
 def remedies(graph: CausalGraph, query: Query, sources: tuple[Experiment, ...] = (OBSERVATION,)) -> tuple[Remedy, ...]:
     """The smallest sets of each kind that identify the effect beside what is at hand; the treatment itself last."""
+    graph = _relevant(graph, query, sources)
     found = [Remedy("measure", names) for names in _to_measure(graph, query, sources, Effort(MOST_STEPS))]
     if graph.selected:
         found += [Remedy("count", names) for names in _to_count(graph, query, sources, Effort(MOST_STEPS))]
     found += [Remedy("randomise", names) for names in _to_randomise(graph, query, sources, Effort(MOST_STEPS))]
     return tuple(found)
+
+
+def _relevant(graph: CausalGraph, query: Query, sources: tuple[Experiment, ...]) -> CausalGraph:
+    """The part of the graph that the answer can depend on."""
+    named = {n for s in sources for n in (*s.do, *s.differs, *(s.measured or ()))}.intersection(graph.nodes)
+    asked = {*query.treatments, *query.outcomes, *query.given}
+    return graph.restricted_to(graph.ancestors(asked | named | graph.selected))
 
 
 def _to_measure(
@@ -66,10 +74,11 @@ def _to_measure(
     found: list[set[str]] = []
     for size in range(1, LARGEST + 1):
         for chosen in combinations(hidden, size):
-            if any(smaller <= set(chosen) for smaller in found):
-                continue
-            if not effort.spend(len(named.nodes)):
+            needless = any(smaller <= set(chosen) for smaller in found)
+            if not effort.spend(len(found) + 1 if needless else len(named.nodes)):
                 return
+            if needless:
+                continue
             seen = replace(named, latent=named.latent - set(chosen))
             if identify_from(seen, sources, query.treatments, query.outcomes, query.given).identified:
                 found.append(set(chosen))
@@ -122,10 +131,11 @@ def _smallest(
     found: list[set[str]] = []
     for size in range(1, largest + 1):
         for chosen in combinations(names, size):
-            if any(smaller <= set(chosen) for smaller in found):
-                continue
-            if not effort.spend(len(graph.nodes)):
+            needless = any(smaller <= set(chosen) for smaller in found)
+            if not effort.spend(len(found) + 1 if needless else len(graph.nodes)):
                 return
+            if needless:
+                continue
             sources = sources_with(chosen)
             if identify_from(graph, sources, query.treatments, query.outcomes, query.given).identified:
                 found.append(set(chosen))
