@@ -29,7 +29,7 @@ def _by_definition(graph: bf.CausalGraph, x: str, y: str, m: set[str]) -> list[f
 
 
 @given(graphs(nodes=6, latent=True), st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 def test_a_set_is_found_where_there_is_one_and_it_is_minimal(graph: bf.CausalGraph, data: st.DataObject) -> None:
     order = data.draw(st.permutations(graph.nodes))
     assume(len(order) > 2)
@@ -71,7 +71,7 @@ def test_large_graphs_take_no_time() -> None:
     edges = {(names[rng.randrange(max(0, i - 40), i)], names[i]) for i in range(1, 10_000) for _ in range(3)}
     x, m, y = names[9_000], names[9_500], names[9_999]
     graph = bf.CausalGraph(tuple(names), tuple(sorted({*edges, (x, m), (m, y), (x, y)})))
-    start = time.perf_counter()
+    start = time.process_time()
     found = mediation_set(graph, x, y, [m])
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     assert found is None or is_mediation_set(graph, x, y, [m], found)

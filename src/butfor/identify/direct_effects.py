@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from butfor.core.errors import InvalidSetting
+from butfor.core.errors import InvalidSetting, RoleConflict
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.separators import minimal_separators
@@ -51,8 +51,7 @@ class ArrowProblem:
     outcome: str
 
     def __post_init__(self) -> None:
-        Query((self.treatment,), (self.outcome,))
-        require_measured(self.graph, (self.treatment, self.outcome))
+        check_roles(self.graph, treatment=(self.treatment,), outcome=(self.outcome,))
 
     @cached_property
     def without(self) -> CausalGraph:
@@ -167,8 +166,8 @@ def identify_controlled_direct_effect(
     P(y | do(x, m)) = Σ_{l} P(y | x, l, m) P(l | x)
     """
     fixed = (mediators,) if isinstance(mediators, str) else tuple(mediators)
+    check_roles(graph, treatment=(treatment,), outcome=(outcome,), mediator=fixed)
     query = Query((treatment, *fixed), (outcome,))
-    require_measured(graph, (*query.treatments, outcome))
     found = identify_effect(graph, query.treatments, query.outcomes)
     return ControlledDirectEffect(
         treatment,
@@ -191,23 +190,31 @@ def controlled_direct_effect_sets(
     [('c',)]
     """
     fixed = (mediators,) if isinstance(mediators, str) else tuple(mediators)
-    require_measured(graph, (treatment, *fixed, outcome))
+    check_roles(graph, treatment=(treatment,), outcome=(outcome,), mediator=fixed)
     return minimal_adjustment_sets(AdjustmentProblem.of(graph, {treatment, *fixed}, {outcome}))
 
 
-def require_measured(graph: CausalGraph, nodes: Iterable[str]) -> None:
+def check_roles(graph: CausalGraph, **roles: tuple[str, ...]) -> None:
     """Direct and indirect effects are defined between measured nodes, for everybody and not for the rows of a choice.
 
     Raises:
+        RoleConflict: for a node in two roles.
         InvalidSetting: for a hidden node, or a graph with selected rows.
         UnknownNode: for a name that the graph does not have.
     """
-    hidden = [n for n in map(graph.check, nodes) if n in graph.latent]
-    if hidden:
-        raise InvalidSetting(
-            f"Node {hidden[0]!r} is latent; direct and indirect effects need measured treatments, mediators and outcomes.",
-            hint="measure it, or ask about its measured effects",
-        )
+    seen: dict[str, str] = {}
+    for role, names in roles.items():
+        for name in names:
+            if graph.check(name, role=role) in graph.latent:
+                raise InvalidSetting(
+                    f"Node {name!r} is latent; direct and indirect effects need measured nodes.",
+                    hint="measure it, or ask about its measured effects",
+                )
+            if seen.setdefault(name, role) != role:
+                raise RoleConflict(
+                    f"Node {name!r} is {seen[name]} and {role}; direct and indirect effects need each node in one role.",
+                    hint=f"leave {name!r} out of one of them",
+                )
     if graph.selected:
         raise InvalidSetting(
             f"The graph selects rows by {', '.join(sorted(graph.selected))}; direct and indirect effects need the rows "

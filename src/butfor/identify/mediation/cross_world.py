@@ -124,7 +124,9 @@ class CrossWorld:
         return None
 
     def _readers(self, node: str, responds: bool) -> tuple[Edge, ...]:
-        return tuple(dict.fromkeys((node, reader) for (reader, _), reads in self.needs.items() if (node, responds) in reads))
+        return tuple(
+            dict.fromkeys((node, reader) for (reader, _), reads in self.needs.items() if (node, responds) in reads)
+        )
 
     def _into(self, route: Route, active: bool) -> tuple[Edge, ...]:
         readers = {edge[1] for edge in self._readers(self.treatment, active)} & route.target

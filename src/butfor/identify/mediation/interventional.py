@@ -15,7 +15,7 @@ from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import latent_projection
-from butfor.identify.direct_effects import require_measured
+from butfor.identify.direct_effects import check_roles
 from butfor.identify.expression import Expression, Probability, Variable, product, to_unicode, total
 from butfor.identify.expression.expression import substituted, with_clear_names
 from butfor.identify.general.effect import GeneralEffect, identify_effect
@@ -106,8 +106,8 @@ def identify_interventional_effects(
     "sum_{m} P(m | x') sum_{l} P(y | x, l, m) P(l | x)"
     """
     m, c = names_of(mediators), names_of(given)
+    check_roles(graph, treatment=(treatment,), outcome=(outcome,), mediator=m, covariate=c)
     query = Query((treatment, *m), (outcome,), c)
-    require_measured(graph, (treatment, *m, outcome, *c))
     acted_on = [n for n in c if n in graph.descendants({treatment, *m})]
     if acted_on:
         raise InvalidSetting(

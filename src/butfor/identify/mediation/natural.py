@@ -16,7 +16,7 @@ from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import latent_projection
-from butfor.identify.direct_effects import require_measured
+from butfor.identify.direct_effects import check_roles
 from butfor.identify.expression import Expression, Probability, Variable, product, total
 from butfor.identify.expression.expression import with_clear_names
 from butfor.identify.general.hedge import Hedge
@@ -25,7 +25,6 @@ from butfor.identify.mediation.covariates import mediation_set
 from butfor.identify.mediation.cross_world import CrossWorld, Recanting
 from butfor.identify.mediation.proof import cross_world_proof, mediation_formula_proof, nested
 from butfor.identify.proof import ProofStep
-from butfor.identify.query import Query
 from butfor.identify.strategies import CONSISTENCY, GRAPH, POSITIVITY
 
 
@@ -115,13 +114,12 @@ def identify_natural_effects(
     ("sum_{c, m} P(y | c, x, m) P(m | c, x') P(c)", ('c',))
     """
     m = names_of(mediators)
-    Query((treatment, *m), (outcome,))
+    check_roles(graph, treatment=(treatment,), outcome=(outcome,), mediator=m)
     if not m:
         raise InvalidSetting(
             "There are no mediators; natural direct and indirect effects need at least one.",
             hint='identify_natural_effects(graph, "x", "y", ["m"])',
         )
-    require_measured(graph, (treatment, *m, outcome))
     seen = latent_projection(graph)
     world = CrossWorld(seen, treatment, outcome, frozenset(e for e in seen.directed if e[1] not in m))
     covariates = mediation_set(graph, treatment, outcome, m)

@@ -15,14 +15,13 @@ from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph, Edge
 from butfor.graph.districts import latent_projection
-from butfor.identify.direct_effects import require_measured
+from butfor.identify.direct_effects import check_roles
 from butfor.identify.expression import Expression
 from butfor.identify.general.hedge import Hedge
 from butfor.identify.mediation.contrast import CROSS_WORLD, Contrast, in_world
 from butfor.identify.mediation.cross_world import CrossWorld, Recanting
 from butfor.identify.mediation.proof import cross_world_proof
 from butfor.identify.proof import ProofStep
-from butfor.identify.query import Query
 from butfor.identify.strategies import CONSISTENCY, GRAPH, POSITIVITY
 
 
@@ -73,7 +72,9 @@ class PathSpecificEffect:
     @property
     def explanation(self) -> str:
         """The verdict in a sentence."""
-        what = f"The effect of {self.treatment} on {self.outcome} along {', '.join(f'{a} -> {b}' for a, b in self.edges)}"
+        what = (
+            f"The effect of {self.treatment} on {self.outcome} along {', '.join(f'{a} -> {b}' for a, b in self.edges)}"
+        )
         return f"{what} is identified." if self.identified else f"{what} is not identified. {self.proof[-1].words}"
 
 
@@ -104,8 +105,7 @@ def identify_path_specific(
     >>> identify_path_specific(graph, "x", "y", [("x", "m", "y")]).witness.nodes
     ('m',)
     """
-    Query((treatment,), (outcome,))
-    require_measured(graph, (treatment, outcome))
+    check_roles(graph, treatment=(treatment,), outcome=(outcome,))
     seen = latent_projection(graph)
     edges = _edges(graph, seen, paths)
     world = CrossWorld(seen, treatment, outcome, frozenset(edges))
@@ -132,7 +132,7 @@ def _edges(graph: CausalGraph, seen: CausalGraph, paths: Iterable[Sequence[str]]
                 f"A path is {path!r}; a path-specific effect needs paths of at least two nodes.",
                 hint='paths=[("x", "m", "y")]',
             )
-        require_measured(graph, path)
+        check_roles(graph, path=tuple(path))
         chosen |= dict.fromkeys(zip(path[:-1], path[1:], strict=True))
     arrows = set(seen.directed)
     for a, b in chosen:

@@ -30,7 +30,9 @@ def cross_world_proof(world: CrossWorld, asked: str) -> list[ProofStep]:
         return hedge_proof(query, world.effect)
     if world.recanting is not None:
         rule = "recanting witness" if world.recanting.is_witness else "recanting district"
-        return [ProofStep(world.recanting.explain(x), f"{rule} criterion", f"W = {{{', '.join(world.recanting.nodes)}}}")]
+        return [
+            ProofStep(world.recanting.explain(x), f"{rule} criterion", f"W = {{{', '.join(world.recanting.nodes)}}}")
+        ]
     steps = general_proof(world.graph, query, world.effect)
     order = world.graph.topological_order
     sees: list[str] = []
