@@ -44,6 +44,7 @@ class Bounds(Strategy):
     upper: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "bounds"
+    identifies: ClassVar[bool] = False
 
     @property
     def uses(self) -> tuple[str, ...]:
