@@ -17,8 +17,8 @@ from butfor.graph.marked_graph import Kind, MarkedEdge
 Test = Literal["fisherz", "chisq", "gsq"]
 Score = Literal["bic", "bdeu"]
 MOST_TESTS = 100_000
-# GES tries every subset of the undirected neighbours of a node.
-MOST_COLUMNS = 20
+# GES tries every subset of the undirected neighbours of a node: a star takes 4 s with 16 columns, 134 s with 20.
+MOST_COLUMNS = 16
 WORDS = {
     "fisherz": "partial correlations",
     "chisq": "chi-squared tests of tables",
@@ -209,7 +209,7 @@ class GES:
 
     **Answers** which graphs without hidden common causes fit the data best for their number of edges (a CPDAG).
 
-    It takes no knowledge, and at most 20 columns.
+    It takes no knowledge, and at most 16 columns.
 
     Args:
         score: "bic" for numbers, "bdeu" for categories; default by what the columns hold.
