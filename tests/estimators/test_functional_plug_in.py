@@ -16,6 +16,7 @@ from butfor.estimators.functional.slopes import slopes
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.expression import Factor, evaluate
 from butfor.identify.general.effect import identify_effect
+from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.identify import identify
 from butfor.identify.query import Query
 from butfor.identify.strategies import Functional
@@ -60,7 +61,8 @@ def test_on_random_graphs_it_gives_the_exact_effect() -> None:
     checked = 0
     for graph, rng in random_graphs(60, 4, seed=3):
         treatment, outcome = graph.nodes[int(rng.integers(3))], graph.nodes[3]
-        if identify_effect(graph, [treatment], [outcome]).expression is None:
+        identified = identify_effect(graph, [treatment], [outcome]).expression is not None
+        if not identified or treatment not in graph.ancestors([outcome]):
             continue
         model = ExactModel.random(graph, rng)
         means = model.effect([treatment], [outcome]).arranged([treatment, outcome])[:, 1]
@@ -218,6 +220,21 @@ def test_an_expression_of_more_than_treatment_and_outcome_is_refused(query: Quer
     frame = BASE | {"c": np.arange(200) % 2}
     with pytest.raises(MethodMismatch, match="depends on"):
         fit_strategy(bf.PlugIn(), frame, bf.Question("x", "y"), strategy)
+
+
+def test_an_expression_from_several_sources_is_refused() -> None:
+    graph = CausalGraph.from_any("z -> x -> y; x <-> y")
+    found = identify(Query("x", "y"), graph, sources=[OBSERVATION, Experiment(do=("x",))]).strategies
+    strategy = next(s for s in found if isinstance(s, Functional))
+    assert not bf.PlugIn().accepts(strategy)
+    with pytest.raises(MethodMismatch, match="one observational table"):
+        fit_strategy(bf.PlugIn(), BASE | {"z": BASE["m"]}, bf.Question("x", "y"), strategy)
+
+
+def test_a_zero_effect_is_not_counted() -> None:
+    strategy = functional(CausalGraph.from_any("c -> x; c -> y; m -> y"))
+    with pytest.raises(MethodMismatch, match="effect is zero"):
+        fit_strategy(bf.PlugIn(), BASE | {"c": np.arange(200) % 2}, bf.Question("x", "y"), strategy)
 
 
 def test_another_outcome_takes_the_place_of_the_outcome() -> None:

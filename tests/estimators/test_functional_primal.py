@@ -10,7 +10,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import butfor as bf
-from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch, MissingValues, SeparatedPropensity
+from butfor.core.errors import (
+    ConstantColumn,
+    InvalidSetting,
+    MethodMismatch,
+    MissingValues,
+    SeparatedPropensity,
+    TooFewRows,
+)
 from butfor.estimators.base import Fit
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.identify import identify
@@ -249,6 +256,19 @@ REFUSED = (
     (front_door(x=front_door()["c"]), FRONT_DOOR, {}, MethodMismatch, "is an amount"),
     (front_door(z=np.ones(300)), "c -> z -> x -> y; c <-> x; c <-> y", {}, ConstantColumn, "'z' has one value"),
 )
+
+
+RARE = {"z": (np.arange(300) == 0).astype(int), "w": np.random.default_rng(0).normal(size=300)}
+
+
+def test_a_rare_value_of_a_column_to_deal_out_is_named() -> None:
+    with pytest.raises(TooFewRows, match="Value number 2 of 'z'"):
+        fit(front_door(**RARE), graph=NESTED[0][0])
+
+
+def test_learned_models_refuse_a_mediator_that_the_treatment_decides() -> None:
+    with pytest.raises(SeparatedPropensity):
+        fit(front_door(m=front_door()["x"] * 2.0), bf.AugmentedPrimalWeighting(folds=2))
 
 
 @pytest.mark.parametrize(("frame", "graph", "how", "error", "words"), REFUSED)

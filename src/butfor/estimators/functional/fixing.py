@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic
+from butfor.core.errors import TooFewRows
 from butfor.data.sample import Sample, Treatment
 from butfor.estimators.functional.groups import column_codes
 from butfor.estimators.functional.learning import Learning, only
 from butfor.identify.primal import Fixing
 from butfor.nuisance.cache import frozen
-from butfor.nuisance.folds import sample_folds
+from butfor.nuisance.folds import Folds
 
 FloatArray = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class DealtOut:
         as_treatment = replace(
             sample, treatment=column, covariates=only(sample.covariates, set(fixing.given)), subgroups=()
         )
-        sample_folds(as_treatment, learning.folds.count, learning.seed, learning.cache)  # is there enough of each?
+        _refuse_rare(column, learning.folds)
         # The floor is meant for two arms; of many groups each has less of a chance, with no want of overlap.
         chances = replace(learning, floor=2.0 * learning.floor / len(levels)).chances(as_treatment)
         base = np.ones(sample.n) if sample.weights is None else sample.weights
@@ -70,3 +71,17 @@ class DealtOut:
         own = means[np.arange(len(score)), codes]
         by_value = np.average(means, axis=0, weights=self.sample.weights)
         return self.weight * (score - own) + means @ self.policy + by_value[codes] - by_value @ self.policy
+
+
+def _refuse_rare(column: Treatment, folds: Folds) -> None:
+    """Each value needs rows to learn from outside of every fold."""
+    table = np.bincount(column.codes * folds.count + folds.codes, minlength=column.arms * folds.count)
+    table = table.reshape(column.arms, folds.count)
+    outside = (table.sum(axis=1, keepdims=True) - table).min(axis=1)
+    rare = int(outside.argmin())
+    if outside[rare] < 2:
+        raise TooFewRows(
+            f"Value number {rare + 1} of {column.name!r} (of {column.arms}) has {int(table[rare].sum())} rows; "
+            "weighting by its chances needs at least 2 outside of every fold.",
+            hint=f"merge rare values of {column.name!r}, or fewer folds or groups",
+        )

@@ -16,6 +16,7 @@ from butfor.estimators.base import Estimator, Fit, describe
 from butfor.estimators.functional.groups import column_codes
 from butfor.estimators.functional.slopes import slopes
 from butfor.identify.expression import Factor, Variable, evaluate
+from butfor.identify.proof import listed
 from butfor.identify.strategies import Functional, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache
@@ -94,6 +95,10 @@ class PlugIn(Estimator):
                 hint="groups=4, most_values=12",
             )
 
+    def accepts(self, strategy: Strategy) -> bool:
+        """Is there an expression in what one table tells?"""
+        return isinstance(strategy, Functional) and strategy.needs_one_table
+
     def covariates(self, strategy: Strategy) -> tuple[str, ...]:
         """The columns of the expression beside treatment and outcome."""
         return _functional(strategy).columns
@@ -109,8 +114,8 @@ class PlugIn(Estimator):
     ) -> Fit:
         """Fit on a clean sample; nothing is random."""
         functional = _functional(strategy)
-        self.check(sample, strategy)
         _refuse(question, functional)
+        self.check(sample, strategy)
         table = _Table.of(self, sample, question, functional)
         arms = sorted({arm for pair in sample.treatment.contrasts for arm in pair})
         means, influence = table.effects(functional, arms)
@@ -142,8 +147,21 @@ def _refuse(question: Question, functional: Functional) -> None:
             f"{PlugIn.title} answers the ATE of everyone.",
             hint="estimand=bf.ATE(), modifiers=()",
         )
+    if not functional.needs_one_table:
+        sources = listed([s.describe() for s in functional.sources])
+        raise MethodMismatch(
+            f"The expression takes {sources}; {PlugIn.title} counts the rows of one observational table.",
+            hint="evaluate it on the table of each source: butfor.identify.expression.evaluate",
+        )
     asked = {Variable(question.treatment), Variable(question.outcome)}
-    others = sorted(str(v) for v in functional.expression.free - asked)
+    free = functional.expression.free
+    if free < asked:
+        raise MethodMismatch(
+            f"The expression {functional.estimand} does not depend on both {question.treatment} and "
+            f"{question.outcome}: by the graph the effect is zero, and there is nothing to count.",
+            hint="AIPW() with an adjustment set tests whether it is",
+        )
+    others = sorted(str(v) for v in free - asked)
     if others:
         raise MethodMismatch(
             f"The expression depends on {', '.join(others)} as well; {PlugIn.title} needs one with one treatment, one "
@@ -216,28 +234,20 @@ class _Table:
     def effects(self, functional: Functional, arms: list[int]) -> tuple[FloatArray, FloatArray]:
         """E[Y(arm)] of each of the arms, and its influence function (rows × arms)."""
         found = evaluate(functional.expression, self.shares)
-        if self.outcome not in found.variables:
-            raise MethodMismatch(
-                f"The expression does not contain the outcome {self.outcome.name!r}; {PlugIn.title} needs it.",
-                hint="identify the effect on the outcome of the question",
-            )
-        held = self.treatment in found.variables
-        chosen = _arms(found, self.treatment, arms) if held else found
+        chosen = _arms(found, self.treatment, arms)
         if chosen.undefined.any():
             raise self._never_happens(chosen, arms)
-        wanted = [v for v in (self.treatment, self.outcome) if v in found.variables]
-        heads = np.atleast_2d(chosen.arranged(wanted))[:, 1]
-        means, influence = [], []
-        for place, arm in enumerate(arms):
+        means = chosen.arranged([self.treatment, self.outcome])[:, 1]
+        influence: list[FloatArray] = []
+        for arm in arms:
             seed = np.zeros(found.values.shape)
             at = {self.treatment: arm, self.outcome: 1}
             seed[tuple(at[v] for v in found.variables)] = 1.0
             slope = slopes(functional.expression, self.shares, seed)
-            means.append(heads[place if held else 0])
             influence.append(self._influence(slope.reshape(-1, 2)))
-        if held and np.ptp(influence, axis=0).max() <= ROUNDING * np.abs(influence).max():
+        if np.ptp(influence, axis=0).max() <= ROUNDING * np.abs(influence).max():
             raise self._nothing_moves()
-        return self.least + self.spread * np.array(means), self.spread * np.column_stack(influence)
+        return self.least + self.spread * means, self.spread * np.column_stack(influence)
 
     def _influence(self, slope: FloatArray) -> FloatArray:
         """The influence of each row, from the slope of each cell (cells × coin)."""
