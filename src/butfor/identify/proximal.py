@@ -86,6 +86,7 @@ class ProximalPair(Strategy):
     hidden: tuple[str, ...] = ()
 
     kind: ClassVar[str] = "proximal"
+    identifies: ClassVar[bool] = False
 
     @property
     def uses(self) -> tuple[str, ...]:

@@ -231,7 +231,7 @@ class _Search:
     def learn(self, node: str, moments: Iterator[Moment]) -> bool:
         """Does an unknown coefficient of the node's equation follow from the moments?"""
         unknown = self.unknown(node)
-        if not unknown or not self.effort.spend(len(self.graph.nodes) * len(unknown) // 4 + 1):
+        if not unknown or not self.effort.spend(len(self.graph.nodes) * len(unknown) // 4 + len(unknown) ** 3 // 16):
             return False
         rows = [(m, self.row(m, unknown)) for m in moments]
         rows = [pair for pair in rows if any(pair[1])]

@@ -226,8 +226,9 @@ class _Component:
     ) -> MissingCycle:
         needed: dict[str, tuple[Unknown, Unknown]] = {}
         for at in [*(u.node for pair in closing for u in pair), *([excluded.node] if excluded else [])]:
-            while at in self.came:
-                needed[at] = self.came[at]
-                at = self.came[at][0].node
+            node = at
+            while node in self.came:
+                needed[node] = self.came[node]
+                node = self.came[node][0].node
         steps = tuple(self.came[n] for n in self.came if n in needed)
         return MissingCycle(self.start, steps, closing, form, excluded)

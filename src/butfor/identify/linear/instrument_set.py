@@ -52,6 +52,7 @@ class InstrumentSet(Strategy):
     coefficients: tuple[Coefficient, ...] = ()
 
     kind: ClassVar[str] = "instrument_set"
+    identifies: ClassVar[bool] = False
 
     @property
     def uses(self) -> tuple[str, ...]:
@@ -101,7 +102,8 @@ def instrument_sets(
 
     One equation: mediators are left out of the graph, so that the effect is the coefficient of one arrow. Sum over
     paths: the product of the coefficients along each. Nothing comes out where neither is identified, where the
-    treatment has no effect, or where rows were selected. The search ends with the effort.
+    treatment has no effect, or where rows were selected. The search ends with the effort; in graphs with many hundreds
+    of nodes it looks at the causes of the outcome only.
 
     References:
         Brito and Pearl 2002, arXiv:1301.0560; van der Zander and Liśkiewicz 2016,
@@ -117,10 +119,13 @@ def instrument_sets(
         graph.check(node)
     if graph.selected or {treatment, outcome} & graph.latent or outcome not in graph.descendants({treatment}):
         return
+    if not effort.spend(len(graph.latent) * len(graph.nodes) // 4):
+        return
     between = (graph.descendants({treatment}) & graph.ancestors({outcome})) - {treatment, outcome}
-    direct = graph.with_latent(between)
-    found = linear_coefficients(direct, first=(outcome,), effort=effort)
-    yield from _along(((treatment, outcome),), treatment, outcome, found)
+    if effort.spend(len(between) * len(graph.nodes) // 4):
+        direct = graph.with_latent(between)
+        found = linear_coefficients(direct, first=(outcome,), effort=effort)
+        yield from _along(((treatment, outcome),), treatment, outcome, found)
     if between - graph.latent:
         yield from _along_paths(graph, treatment, outcome, effort)
 
