@@ -229,7 +229,13 @@ def test_what_consistency_forbids_has_probability_zero(text: str, query: str) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "query"), [("x -> y", "P(y_{y})"), (MEDIATED, "P(y'_{z}, z_{x}, x | y', z, x)"), ("x -> y", "P(y | y)")]
+    ("text", "query"),
+    [
+        ("x -> y", "P(y_{y})"),
+        (MEDIATED, "P(y'_{z}, z_{x}, x | y', z, x)"),
+        ("x -> y", "P(y | y)"),
+        ("x -> y", "P(y | y_{x}, y)"),
+    ],
 )
 def test_what_must_happen_has_probability_one(text: str, query: str) -> None:
     assert identified(text, query).expression == ONE

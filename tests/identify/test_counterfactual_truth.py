@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import butfor as bf
 from butfor.core.errors import InvalidSetting
-from butfor.identify.counterfactual.events import CounterfactualEvent, CounterfactualQuery, NaturalValue, Setting
+from butfor.identify.counterfactual.events import CounterfactualEvent, CounterfactualQuery
 from butfor.identify.counterfactual.identify import identify_counterfactual
 from butfor.identify.counterfactual.parsing import parse_counterfactual
 from butfor.identify.counterfactual.queries import effect_on_the_treated
@@ -19,6 +19,7 @@ from butfor.identify.expression import Variable, parse_expression
 from butfor.identify.general import Experiment, identify_effect
 from butfor.identify.general.sources import OBSERVATION
 from tests.graph.strategies import graphs
+from tests.identify.counterfactual_queries import queries
 from tests.identify.functional_models import random_model
 
 EXACT = 1e-9
@@ -104,38 +105,6 @@ def test_the_interventional_form_is_exact_even_where_observation_does_not_give_i
 
 
 # --- any graph, any events ---------------------------------------------------------------------------------------
-
-
-@st.composite
-def settings_of(draw: st.DrawFn, names: tuple[str, ...], depth: int = 1) -> tuple[Setting, ...]:
-    chosen = draw(st.lists(st.sampled_from(names), max_size=2, unique=True))
-    out: list[Setting] = []
-    for name in chosen:
-        natural = depth > 0 and draw(st.integers(0, 3)) == 0
-        out.append(
-            NaturalValue(name, draw(settings_of(names, depth - 1)))
-            if natural
-            else Variable(name, draw(st.integers(0, 1)))
-        )
-    return tuple(out)
-
-
-@st.composite
-def queries(draw: st.DrawFn, graph: bf.CausalGraph) -> CounterfactualQuery:
-    def events(least: int, most: int) -> tuple[CounterfactualEvent, ...]:
-        return tuple(
-            CounterfactualEvent(
-                Variable(draw(st.sampled_from(graph.observed)), draw(st.integers(0, 1))),
-                draw(settings_of(graph.observed)),
-            )
-            for _ in range(draw(st.integers(least, most)))
-        )
-
-    try:
-        return CounterfactualQuery(events(1, 3), events(0, 2))
-    except InvalidSetting:
-        assume(False)
-        raise
 
 
 @settings(max_examples=400, deadline=None)

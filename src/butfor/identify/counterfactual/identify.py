@@ -20,7 +20,13 @@ from butfor.identify.counterfactual.events import CounterfactualQuery
 from butfor.identify.counterfactual.factors import CounterfactualFactor
 from butfor.identify.counterfactual.parsing import parse_counterfactual
 from butfor.identify.counterfactual.reasons import Found, impossible_proof, proof_of
-from butfor.identify.counterfactual.worlds import CounterfactualGraph, Indices, Nodes, counterfactual_graph
+from butfor.identify.counterfactual.worlds import (
+    CounterfactualGraph,
+    CounterfactualNode,
+    Indices,
+    Nodes,
+    counterfactual_graph,
+)
 from butfor.identify.expression import ZERO, Expression, Zero, product, ratio, to_unicode, total
 from butfor.identify.expression.expression import with_clear_names
 from butfor.identify.general.sources import OBSERVATION, Experiment
@@ -167,8 +173,8 @@ def _answer(
     sources: tuple[Experiment, ...],
 ) -> CounterfactualIdentification:
     tops, bottoms = above.blocks(), below.blocks()
-    shared = {frozenset(b) for b in tops} & {frozenset(b) for b in bottoms}
-    parts = [[b for b in blocks if frozenset(b) not in shared] for blocks in (tops, bottoms)]
+    shared = set(map(_content, tops)) & set(map(_content, bottoms))
+    parts = [[b for b in blocks if _content(b) not in shared] for blocks in (tops, bottoms)]
     asked = frozenset(query.values)
     sides = [[CounterfactualFactor(above.graph, c, asked) for b in blocks for c in b] for blocks in parts]
     factors = {f.nodes: f for side in sides for f in side}
@@ -188,11 +194,15 @@ def _answer(
         known={factors[c]: e for c, e in known.items()},
         lost=lost,
         reason=reason,
-        cancelled=tuple(n for b in shared for c in b for n in c),
+        cancelled=tuple(n for b in tops if _content(b) in shared for c in b for n in c),
     )
     proof = proof_of(graph, query, above, found)
     component = () if lost is None else tuple(map(str, lost.nodes))
     return CounterfactualIdentification(query, found.interventional, found.expression, reason, component, tuple(proof))
+
+
+def _content(block: Block) -> frozenset[CounterfactualNode]:
+    return frozenset(n for nodes in block for n in nodes)
 
 
 def _assembled(parts: list[list[Block]], factors: dict[Nodes, Expression]) -> Expression:
