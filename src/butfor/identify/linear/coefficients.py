@@ -33,7 +33,7 @@ from butfor.identify.linear.moments import (
 )
 
 # Steps of a search that nobody has bounded: about a second.
-MOST_STEPS = 300_000
+MOST_STEPS = 200_000
 
 
 @public_value
