@@ -19,6 +19,7 @@ from butfor.core.errors import (
     TooFewRows,
 )
 from butfor.estimators.base import Fit
+from butfor.estimators.estimates import can_compare
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.identify import identify
 from butfor.identify.primal import primal_structure
@@ -284,6 +285,18 @@ def test_the_hint_for_an_amount_names_no_method_that_cannot_follow_the_strategy(
     study = bf.Study(front_door(x=front_door()["c"]), question=bf.Question("x", "y"), graph="x -> m -> y; x <-> y")
     with pytest.raises(MethodMismatch, match="group the values of 'x'"):
         study.estimate()
+
+
+def test_a_front_door_stands_beside_an_adjustment_only_where_it_answers_the_question() -> None:
+    question = bf.Question("x", "y")
+    found = identify(question, CausalGraph.from_any("c -> x; c -> y; x -> m -> y")).strategies
+    adjustment = next(s for s in found if isinstance(s, Adjustment))
+    door = next(s for s in found if isinstance(s, FrontDoor))
+    assert can_compare(question, door, amount=False)
+    assert not can_compare(question, door, amount=True)
+    assert not can_compare(replace(question, estimand=bf.ATT()), door, amount=False)
+    assert not can_compare(replace(question, modifiers=("c",)), door, amount=False)
+    assert can_compare(replace(question, estimand=bf.ATT()), adjustment, amount=True)
 
 
 def test_frames_without_a_graph_are_told_what_is_missing() -> None:

@@ -21,11 +21,14 @@ from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.estimators.weighting.ipw import IPW
+from butfor.identify.bounds.strategy import Bounds
 from butfor.identify.strategies import Adjustment, FrontDoor, Functional, Randomization, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.question import ATC, ATE, ATT, Association, Question
 
 NAIVE = "none (naive)"
+# Strategies whose estimators this version has.
+ESTIMABLE = (Adjustment, Randomization, FrontDoor, Functional, Bounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,25 +104,46 @@ class Estimates:
         return self.tidy().to_html()
 
 
-# Strategies whose estimators this version has.
-ESTIMABLE = (Adjustment, Randomization, FrontDoor, Functional)
-
-
-def estimable(strategies: Iterable[Strategy], given: Sequence[Estimator], most: int) -> list[Strategy]:
+def estimable(strategies: Iterable[Strategy], given: Sequence[Estimator]) -> list[Strategy]:
     """The strategies worth estimating, the first one to answer: different ways to the effect before more of the same.
 
     Methods that the user gave choose among the strategies that they can follow; otherwise the general expression is
     left out where a simpler strategy says the same.
     """
-    found: list[Strategy] = [s for s in strategies if isinstance(s, ESTIMABLE)]
+    found = [s for s in strategies if isinstance(s, ESTIMABLE) and _on_one_table(s)]
     if given:
-        found = [s for s in found if all(e.accepts(s) for e in given)] or found
-    simple: list[Strategy] = [s for s in found if not isinstance(s, Functional)]
-    found = simple or found
+        found = [s for s in found if any(e.accepts(s) for e in given)] or found
+        first = next((s for s in found if given[0].accepts(s)), None)
+        found = found if first is None else [first, *(s for s in found if s is not first)]
+    else:
+        found = [s for s in found if not isinstance(s, Functional)] or found
     first_of_kind = {s.kind: s for s in reversed(found)}
     others = [s for s in first_of_kind.values() if s is not found[0]][::-1] if found else []
-    rest = [s for s in found[1:] if s not in others]
-    return [*found[:1], *others, *rest][:most]
+    return [*found[:1], *others, *(s for s in found[1:] if s not in others)]
+
+
+def _on_one_table(strategy: Strategy) -> bool:
+    return not isinstance(strategy, Functional) or strategy.needs_one_table
+
+
+def plan_of(
+    question: Question, strategies: Sequence[Strategy], given: Sequence[Estimator], *, amount: bool, others: int
+) -> list[tuple[Strategy, Estimator]]:
+    """What is fitted: every method on the first strategy that it can follow, one method on a few other strategies."""
+    chosen = given or default_estimators(question, strategies[0], amount=amount)[0]
+    plan = [(next((s for s in strategies if e.accepts(s)), strategies[0]), e) for e in chosen]
+    used = [s for s, _ in plan]
+    for strategy in [s for s in strategies if not any(s is u for u in used)][:others]:
+        able = next((e for e in chosen if e.accepts(strategy)), None)
+        plan.append((strategy, able or default_estimators(question, strategy, amount=amount)[0][0]))
+    return plan
+
+
+def can_compare(question: Question, strategy: Strategy, *, amount: bool) -> bool:
+    """Can another strategy stand beside the one that answers? Front doors and expressions know the ATE of arms alone."""
+    if not isinstance(strategy, FrontDoor | Functional):
+        return True
+    return not amount and question.estimand == ATE() and not question.modifiers
 
 
 def default_estimators(question: Question, strategy: Strategy, *, amount: bool) -> tuple[tuple[Estimator, ...], str]:
