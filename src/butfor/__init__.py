@@ -47,6 +47,19 @@ _HOME = {
     "Functional": "identify.strategies",
     "Instrument": "identify.strategies",
     "Query": "identify.query",
+    "CounterfactualEvent": "identify.counterfactual.events",
+    "CounterfactualQuery": "identify.counterfactual.events",
+    "identify_counterfactual": "identify.counterfactual.identify",
+    "identify_natural_effects": "identify.mediation.natural",
+    "identify_path_specific": "identify.mediation.path_specific",
+    "Experiment": "identify.general.sources",
+    "MarkedGraph": "graph.marked_graph",
+    "propose_graph": "discovery.propose",
+    "GraphProposal": "discovery.proposal",
+    "Knowledge": "discovery.knowledge",
+    "PC": "discovery.methods",
+    "FCI": "discovery.methods",
+    "GES": "discovery.methods",
     "Estimate": "inference.estimate",
     "Boosting": "nuisance.boosting",
     "LinearModel": "nuisance.linear",
@@ -60,6 +73,8 @@ _HOME = {
     "AIPW": "estimators.orthogonal.aipw",
     "AugmentedPrimalWeighting": "estimators.functional.augmented_primal",
     "PlugIn": "estimators.functional.plug_in",
+    "NaturalBounds": "estimators.bounds.natural",
+    "InstrumentBounds": "estimators.bounds.instrument",
     "PartiallyLinear": "estimators.orthogonal.partially_linear",
     "Estimator": "estimators.base",
     "Fit": "estimators.base",
@@ -98,8 +113,16 @@ if TYPE_CHECKING:
     from butfor.core.table import Table as Table
     from butfor.data.dataset import open_dataset as open_dataset
     from butfor.decide.decision import Decision as Decision
+    from butfor.discovery.knowledge import Knowledge as Knowledge
+    from butfor.discovery.methods import FCI as FCI
+    from butfor.discovery.methods import GES as GES
+    from butfor.discovery.methods import PC as PC
+    from butfor.discovery.proposal import GraphProposal as GraphProposal
+    from butfor.discovery.propose import propose_graph as propose_graph
     from butfor.estimators.base import Estimator as Estimator
     from butfor.estimators.base import Fit as Fit
+    from butfor.estimators.bounds.instrument import InstrumentBounds as InstrumentBounds
+    from butfor.estimators.bounds.natural import NaturalBounds as NaturalBounds
     from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
     from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting as AugmentedPrimalWeighting
     from butfor.estimators.functional.plug_in import PlugIn as PlugIn
@@ -109,7 +132,14 @@ if TYPE_CHECKING:
     from butfor.estimators.regression.ols import OLS as OLS
     from butfor.estimators.weighting.ipw import IPW as IPW
     from butfor.graph.causal_graph import CausalGraph as CausalGraph
+    from butfor.graph.marked_graph import MarkedGraph as MarkedGraph
+    from butfor.identify.counterfactual.events import CounterfactualEvent as CounterfactualEvent
+    from butfor.identify.counterfactual.events import CounterfactualQuery as CounterfactualQuery
+    from butfor.identify.counterfactual.identify import identify_counterfactual as identify_counterfactual
+    from butfor.identify.general.sources import Experiment as Experiment
     from butfor.identify.identification import Identification as Identification
+    from butfor.identify.mediation.natural import identify_natural_effects as identify_natural_effects
+    from butfor.identify.mediation.path_specific import identify_path_specific as identify_path_specific
     from butfor.identify.query import Query as Query
     from butfor.identify.strategies import Adjustment as Adjustment
     from butfor.identify.strategies import FrontDoor as FrontDoor

@@ -15,8 +15,9 @@ from butfor.core.provenance import Provenance
 from butfor.data.dataset import Dataset, open_dataset
 from butfor.data.treatments import read_treatment
 from butfor.decide.decision import Decision, decide
+from butfor.discovery.proposal import GraphProposal
 from butfor.estimators.base import Estimator, Fit, Reading, read_rows, take_samples
-from butfor.estimators.estimates import Estimates, default_estimators, estimable, naive_fit
+from butfor.estimators.estimates import Estimates, default_estimators, estimable, naive_fit, plan_of
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.formats import read_graph
 from butfor.graph.marked_graph import MarkedGraph
@@ -91,8 +92,15 @@ class Study:
 
     @cached_property
     def causal_graph(self) -> CausalGraph | MarkedGraph | None:
-        """The graph, parsed; a class of graphs if the text stands for one."""
+        """The graph, parsed; a class of graphs if the text stands for one or the graph was learned."""
+        if self.learned is not None:
+            return self.learned.graph
         return None if self.graph is None else read_graph(self.graph)
+
+    @property
+    def learned(self) -> GraphProposal | None:
+        """The proposal, when the graph was learned from data."""
+        return self.graph if isinstance(self.graph, GraphProposal) else None
 
     @property
     def completed(self) -> tuple[str, ...]:
@@ -128,7 +136,7 @@ class Study:
         fit = self.estimate().primary
         chosen: list[Refuter] = []
         for refuter in default_refuters(fit):
-            if refuter.applies(fit) is None:
+            if refuter.says_nothing(fit) is None:
                 simulates = any(f.name == "simulations" for f in fields(refuter))
                 chosen.append(replace(refuter, simulations=simulations) if simulates else refuter)
         return tuple(chosen)
@@ -147,6 +155,11 @@ class Study:
     ) -> Decision:
         """What to do: treat all, none, or run an experiment first."""
         self._forget("decide")
+        if self.estimate().primary.strategy.kind == "bounds":
+            raise MethodMismatch(
+                "The estimate is a pair of bounds; a decision needs a single number.",
+                hint="decide by hand: is the effect worth its cost at both ends?",
+            )
         return self._keep(
             "decide",
             lambda: decide(
@@ -172,6 +185,8 @@ class Study:
         graph = self.causal_graph
         if graph is None or (names and isinstance(graph, CausalGraph)):
             found.extend(check_adjustment(graph, self.question, names))
+        if self.learned is not None:
+            found.extend(self.learned.caveats(self.dataset, missing=self.missing))
         return tuple(dict.fromkeys(found))
 
     def record(self) -> StudyRecord:
@@ -181,6 +196,7 @@ class Study:
             question=self.question,
             framing=self.frame(),
             graph=self.causal_graph,
+            learned=self.learned,
             identification=identification,
             refutations=self._stages.get("refute"),
             sensitivity=self._stages.get("sensitivity"),
@@ -209,10 +225,13 @@ class Study:
         )
 
     def _strategies(self, given: tuple[Estimator, ...]) -> list[Strategy]:
-        """The strategy that answers first, then a few others to compare with."""
+        """The strategy that answers first, then others to compare with; bounds for methods that ask for them."""
         identification = self.identify()
+        bounds = identification.bounds
+        if given and bounds and all(any(e.accepts(b) for b in bounds) for e in given):
+            return estimable(bounds, given)
         first = identification.require()
-        chosen = estimable(identification.strategies, given, 1 + OTHER_STRATEGIES)
+        chosen = estimable(identification.strategies, given)
         if not chosen:
             raise MethodMismatch(
                 f"The strategy is {first.kind.replace('_', ' ')}; this version has no estimator for it.",
@@ -222,13 +241,15 @@ class Study:
 
     def _estimate(self, given: tuple[Estimator, ...]) -> Estimates:
         strategies = self._strategies(given)
-        first = strategies[0]
+        first, others = strategies[0], OTHER_STRATEGIES
         reading = Reading(
             weights=self.weights, cluster=self.cluster, missing=self.missing, extra=tuple(self.negative_outcomes)
         )
-        rows = read_rows(self.dataset, self.question, self._plan(strategies, given, amount=False), reading)
+        rows = read_rows(
+            self.dataset, self.question, plan_of(self.question, strategies, given, amount=False, others=others), reading
+        )
         amount = read_treatment(rows, self.question).kind == "amount"
-        plan = self._plan(strategies, given, amount=amount)
+        plan = plan_of(self.question, strategies, given, amount=amount, others=others)
         reason = "Chosen by the user." if given else default_estimators(self.question, first, amount=amount)[1]
         samples = take_samples(rows, self.question, plan, reading)
         fits: list[Fit] = []
@@ -237,18 +258,6 @@ class Study:
             fits.append(estimator.fit_sample(sample, self.question, strategy, rng=self.seed, cache=self._cache))
         self._report("estimate", len(plan), len(plan))
         return Estimates(tuple(fits), naive_fit(samples[0], self.question, first, self.seed), reason)
-
-    def _plan(
-        self, strategies: list[Strategy], given: tuple[Estimator, ...], *, amount: bool
-    ) -> list[tuple[Strategy, Estimator]]:
-        """What is fitted: every chosen method on the first strategy, one method on each other."""
-        first, *others = strategies
-        chosen = given or default_estimators(self.question, first, amount=amount)[0]
-        plan = [(first, estimator) for estimator in chosen]
-        for strategy in others:
-            own = default_estimators(self.question, strategy, amount=amount)[0]
-            plan.append((strategy, chosen[0] if chosen[0].accepts(strategy) else own[0]))
-        return plan
 
     def _refute(self, refuters: tuple[Refuter, ...]) -> Refutations:
         fit = self.estimate().primary

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from butfor.graph.marked_graph import MarkedGraph
     from butfor.identify.general import Experiment
     from butfor.identify.identification import Identification
+    from butfor.identify.query import Query
 
 EVERYTHING = 1_000
 
@@ -31,6 +32,14 @@ class Asked:
     latent: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     without_observation: bool = False
+    counterfactual: str | None = None
+    mediators: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    @property
+    def is_other(self) -> bool:
+        """Is anything but the effect itself asked?"""
+        return bool(self.counterfactual or self.mediators or self.paths)
 
 
 def print_identification(source: str, asked: Asked, *, everything: bool, as_json: bool) -> int:
@@ -39,19 +48,41 @@ def print_identification(source: str, asked: Asked, *, everything: bool, as_json
     def work() -> int:
         limit = EVERYTHING if everything else 20
         is_study = source.endswith((".yaml", ".yml"))
-        found = _of_study(Path(source), asked, limit) if is_study else _of_graph(source, asked, limit)
-        typer.echo(json.dumps(found.to_dict(), indent=2, ensure_ascii=False) if as_json else str(found))
+        if asked.is_other:
+            text, record = _other_answer(source, asked)
+        else:
+            found = _of_study(Path(source), asked, limit) if is_study else _of_graph(source, asked, limit)
+            text, record = str(found), found.to_dict()
+        typer.echo(json.dumps(record, indent=2, ensure_ascii=False) if as_json else text)
         return DONE
 
     return guarded(work)
 
 
-def _of_graph(source: str, asked: Asked, limit: int) -> Identification:
-    from butfor.graph.formats import read_graph
-    from butfor.identify.identify import identify
+def _other_answer(source: str, asked: Asked) -> tuple[str, dict[str, Any]]:
+    from butfor.cli.other_questions import counterfactual_answer, mediation_answer, path_answer
+    from butfor.graph.causal_graph import CausalGraph
+
+    graph = CausalGraph.from_any(source)
+    graph = graph.with_latent(graph.check(n, role="--latent") for n in asked.latent)
+    if asked.counterfactual is not None:
+        return counterfactual_answer(graph, asked.counterfactual, _sources(asked))
+    query = _query_on(graph, asked)
+    if not query.is_plain:
+        raise InvalidSetting(
+            f"The query is {query}; direct and indirect effects need one treatment and one outcome.",
+            hint="--treatment x --outcome y --mediator m",
+        )
+    x, y = query.treatments[0], query.outcomes[0]
+    if asked.paths:
+        return path_answer(graph, x, y, asked.paths)
+    return mediation_answer(graph, x, y, asked.mediators)
+
+
+def _query_on(graph: CausalGraph | MarkedGraph, asked: Asked) -> Query:
+    """What is asked of a graph, which may say itself what its treatment and outcome are."""
     from butfor.identify.query import Query
 
-    graph = read_graph(source)
     treatments = asked.treatments or tuple(n for n in graph.nodes if n in graph.exposures)
     outcomes = asked.outcomes or tuple(n for n in graph.nodes if n in graph.outcomes)
     if not (treatments and outcomes):
@@ -59,8 +90,15 @@ def _of_graph(source: str, asked: Asked, limit: int) -> Identification:
             "A graph alone asks nothing; identification needs a treatment and an outcome.",
             hint="--treatment x --outcome y",
         )
-    query = Query(treatments, outcomes, asked.given)
-    return identify(query, _hiding(graph, asked.latent), sources=_sources(asked), limit=limit)
+    return Query(treatments, outcomes, asked.given)
+
+
+def _of_graph(source: str, asked: Asked, limit: int) -> Identification:
+    from butfor.graph.formats import read_graph
+    from butfor.identify.identify import identify
+
+    graph = read_graph(source)
+    return identify(_query_on(graph, asked), _hiding(graph, asked.latent), sources=_sources(asked), limit=limit)
 
 
 def _hiding(graph: CausalGraph | MarkedGraph, latent: tuple[str, ...]) -> CausalGraph | MarkedGraph:

@@ -113,6 +113,15 @@ def identify(
     without_observation: Annotated[
         bool, typer.Option("--without-observation", help="There are no observations, only the sources.")
     ] = False,
+    counterfactual: Annotated[
+        str | None, typer.Option("--counterfactual", help='Ask this of several worlds instead: "P(y_{x} | x\')".')
+    ] = None,
+    mediator: Annotated[
+        list[str] | None, typer.Option("--mediator", help="Split the effect into direct and indirect; repeatable.")
+    ] = None,
+    path: Annotated[
+        list[str] | None, typer.Option("--path", help="Ask for the effect along 'x -> m -> y'; repeatable.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="List up to 1,000 strategies of a kind, not 20.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -126,6 +135,9 @@ def identify(
         tuple(latent or ()),
         tuple(source or ()),
         without_observation,
+        counterfactual,
+        tuple(mediator or ()),
+        tuple(path or ()),
     )
     raise typer.Exit(print_identification(graph, asked, everything=everything, as_json=json))
 

@@ -80,6 +80,10 @@ class Fit:
         """The labelled effects with their uncertainty."""
         return self.result
 
+    def interval(self, level: float = 0.95) -> FloatArray:
+        """Confidence limits of each effect (effects × 2)."""
+        return self.result.interval(level)
+
     def tidy(self, level: float = 0.95) -> Table:
         """One row per effect."""
         return self.result.tidy(level)

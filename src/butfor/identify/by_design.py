@@ -13,11 +13,11 @@ from butfor.identify.strategies import (
     EXCLUSION,
     MONOTONE_INSTRUMENT,
     RELEVANCE,
-    AnyStrategy,
     Discontinuity,
     Instrument,
     ParallelTrends,
     Randomization,
+    Strategy,
     adjustment_estimand,
 )
 from butfor.identify.unidentified import badly_chosen
@@ -60,7 +60,7 @@ def randomized(
     return Identification(question, graph, design, (strategy,), Status.IDENTIFIED, explanation, (step,))
 
 
-def by_design(query: Query, design: Design) -> AnyStrategy | None:
+def by_design(query: Query, design: Design) -> Strategy | None:
     """The strategy that a design brings beside the graph."""
     x, y = query.treatment, query.outcome
     if isinstance(design, Cutoff):

@@ -10,9 +10,11 @@ from itertools import islice
 from butfor.core.effort import Effort
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.adjustment import AdjustmentProblem, minimal_adjustment_sets, optimal_adjustment_set
+from butfor.identify.bounds.strategy import Bounds
 from butfor.identify.by_design import instrument_strategy
 from butfor.identify.expression import to_unicode, variables_of
 from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets
+from butfor.identify.further import bounds_beside, further_strategies
 from butfor.identify.general.effect import GeneralEffect, identify_effect
 from butfor.identify.general.hedge import Hedge
 from butfor.identify.general.sources import OBSERVATION, Experiment, Mosaic, identify_from
@@ -37,10 +39,10 @@ from butfor.identify.strategies import (
     OVERLAP,
     POSITIVITY,
     Adjustment,
-    AnyStrategy,
     FrontDoor,
     Functional,
     Instrument,
+    Strategy,
     adjustment_estimand,
     front_door_estimand,
     no_hidden_confounding,
@@ -83,6 +85,7 @@ def by_graph(
         search.hedge if hopeless else None,
         remedies(graph, search.query, sources) if hopeless else (),
         search.implications,
+        search.bounds if hopeless else (),
     )
 
 
@@ -151,10 +154,20 @@ class _Search:
         return tuple(found)
 
     @cached_property
-    def strategies(self) -> list[AnyStrategy]:
-        found: list[AnyStrategy] = [*self.adjustments, *self.front_doors]
+    def strategies(self) -> list[Strategy]:
         # What identifies the effect comes before what needs further assumptions.
-        return [*found, *self.functionals, *self.instruments]
+        found: list[Strategy] = [*self.adjustments, *self.front_doors, *self.functionals]
+        further = () if found or not self.is_open else further_strategies(self.graph, self.query, self.instruments)
+        return [*found, *self.instruments, *further]
+
+    @property
+    def is_open(self) -> bool:
+        """May the graph leave the effect of one treatment on one outcome open, in rows that nobody chose?"""
+        return self.query.is_plain and self.observes and not self.graph.selected and not self.is_zero
+
+    @property
+    def bounds(self) -> tuple[Bounds, ...]:
+        return bounds_beside(self.query, self.instruments) if self.is_open else ()
 
     @cached_property
     def adjustments(self) -> list[Adjustment]:
@@ -298,8 +311,7 @@ class _Search:
             places = listed([s.describe() for s in self.sources])
             yield f"How {listed(self.mosaic.missing)} responds to its causes does not follow from {places}."
         if self.strategies:
-            name = self.strategies[0].uses[0]
-            yield f"{name} is an instrument: it gives an answer under further assumptions."
+            yield f"Under further assumptions there is an answer. {self.strategies[0].describe()}"
 
     def _compare(self) -> str:
         kinds = list(dict.fromkeys(s.kind.replace("_", "-") for s in self.strategies if s.kind != "functional"))

@@ -11,11 +11,12 @@ from butfor.core.serial import public_value
 from butfor.core.table import Table
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.marked_graph import MarkedGraph
+from butfor.identify.bounds.strategy import Bounds
 from butfor.identify.general.hedge import Hedge
 from butfor.identify.proof import ProofStep
 from butfor.identify.query import Query
 from butfor.identify.remedies import Remedy
-from butfor.identify.strategies import AnyStrategy
+from butfor.identify.strategies import Strategy
 from butfor.question import Design, Question
 
 
@@ -42,12 +43,13 @@ class Identification:
         hedge: the structure that proves that the effect is not identified.
         remedies: what could be measured or randomised to identify it.
         implications: what the graph says that the data could contradict.
+        bounds: intervals that hold an effect that is not identified.
     """
 
     question: Question | Query
     graph: CausalGraph | MarkedGraph | None
     design: Design
-    strategies: tuple[AnyStrategy, ...]
+    strategies: tuple[Strategy, ...]
     status: Status
     explanation: str
     proof: tuple[ProofStep, ...] = ()
@@ -56,6 +58,7 @@ class Identification:
     hedge: Hedge | None = None
     remedies: tuple[Remedy, ...] = ()
     implications: tuple[str, ...] = ()
+    bounds: tuple[Bounds, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", Status(self.status))
@@ -70,7 +73,7 @@ class Identification:
         """The kinds of strategies that rest on different assumptions; with two or more, compare their answers."""
         return tuple(dict.fromkeys(s.kind for s in self.strategies if s.kind != "functional"))
 
-    def require(self) -> AnyStrategy:
+    def require(self) -> Strategy:
         """The recommended strategy.
 
         Raises:
@@ -85,7 +88,8 @@ class Identification:
 
     def _way_out(self) -> str:
         if self.remedies:
-            return self.remedies[0].describe()[:-1].lower().replace("measure", "measure", 1)
+            sentence = self.remedies[0].describe()[:-1]
+            return sentence[:1].lower() + sentence[1:]
         if self.graph is not None:
             return "randomise the treatment, or revise the graph"
         return "give a graph, design=bf.Randomized(), or covariates=[...]"
@@ -108,6 +112,7 @@ class Identification:
             "hedge": None if self.hedge is None else [list(self.hedge.outer), list(self.hedge.inner)],
             "remedies": [{**asdict(r), "text": r.describe()} for r in self.remedies],
             "implications": list(self.implications),
+            "bounds": [b.to_dict() for b in self.bounds],
             "proof": [asdict(step) for step in self.proof],
         }
 
@@ -127,6 +132,9 @@ class Identification:
                 lines.append(f"{i:3}. {step.words}")
                 reason = ": ".join(filter(None, (step.rule, step.symbols)))
                 lines += [f"     {reason}"] if reason else []
+        if self.bounds:
+            lines += ["", "Bounds"]
+            lines += [f"- {b.describe()}" for b in self.bounds]
         if self.remedies:
             lines += ["", "What would identify it"]
             lines += [f"- {r.describe()}" for r in self.remedies]

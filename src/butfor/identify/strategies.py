@@ -88,6 +88,10 @@ class Strategy:
         """The columns that the strategy rests on, beside treatment and outcome."""
         return self.adjust_for
 
+    def describe(self) -> str:
+        """The strategy in a sentence."""
+        return f"Compute {self.estimand}."
+
     def to_dict(self) -> dict[str, Any]:
         """The record that `butfor identify --json` prints."""
         return {
@@ -317,9 +321,6 @@ class ParallelTrends(Strategy):
     def to_dict(self) -> dict[str, Any]:
         """The record that `butfor identify --json` prints."""
         return {**super().to_dict(), "unit": self.unit, "time": self.time}
-
-
-AnyStrategy = Adjustment | Randomization | FrontDoor | Instrument | Functional | Discontinuity | ParallelTrends
 
 
 def adjustment_estimand(treatment: str, outcome: str, adjust_for: tuple[str, ...]) -> str:

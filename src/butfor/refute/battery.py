@@ -67,7 +67,7 @@ def refute(
     findings: list[Finding] = []
     skipped: list[str] = []
     for refuter, seed in zip(chosen, _seeds(rng, len(chosen)), strict=True):
-        reason = refuter.applies(fit)
+        reason = refuter.says_nothing(fit)
         if reason is not None and refuters is None:
             skipped.append(f"{refuter.name}: {reason}.")
             continue

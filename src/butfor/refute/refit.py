@@ -11,6 +11,7 @@ from butfor.data.sample import Covariates, Sample
 from butfor.estimators.base import Estimator, Fit
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.functional.plug_in import PlugIn
+from butfor.identify.bounds.strategy import Bounds
 from butfor.identify.strategies import FrontDoor, Functional
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.linear import LinearModel
@@ -47,6 +48,8 @@ def hidden_causes_allowed(fit: Fit) -> str | None:
     """Why a hidden cause of treatment and outcome is nothing to fear."""
     if isinstance(fit.strategy, FrontDoor | Functional):
         return "the strategy allows for hidden causes of treatment and outcome; look at the implications of its graph"
+    if isinstance(fit.strategy, Bounds):
+        return "the bounds hold whatever is hidden"
     return None
 
 

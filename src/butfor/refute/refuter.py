@@ -31,6 +31,12 @@ class Refuter(ABC):
     def applies(self, fit: Fit) -> str | None:
         """None, or why this check says nothing about this fit."""
 
+    def says_nothing(self, fit: Fit) -> str | None:
+        """Why no check, or why this one, says anything about this fit; None if it does."""
+        if fit.strategy.kind == "bounds":
+            return "the effect is known up to bounds, which hold whatever is hidden"
+        return self.applies(fit)
+
     @abstractmethod
     def examine(
         self, fit: Fit, *, seed: int, cache: NuisanceCache | None = None, progress: Progress | None = None
@@ -56,7 +62,7 @@ class Refuter(ABC):
 
     def require(self, fit: Fit) -> None:
         """Refuse a fit that the check says nothing about."""
-        reason = self.applies(fit)
+        reason = self.says_nothing(fit)
         if reason is not None:
             raise MethodMismatch(
                 f"Refuter is {self.name}; it says nothing here: {reason}.",

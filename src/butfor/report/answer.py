@@ -82,6 +82,8 @@ def answer(record: StudyRecord) -> Answer:
         )
         return Answer(f"How {question.treatment} changes {question.outcome} is not answered. {found}", "", "", ())
     fit = record.estimates.primary
+    if fit.strategy.kind == "bounds":
+        return _bounded(record, fit)
     low, high = (float(v) for v in fit.result.interval()[0])
     value = float(fit.result.value[0])
     decimals = decimals_of(low, high)
@@ -110,19 +112,25 @@ def _level(level: Level) -> str:
     return f"{level:g}" if isinstance(level, float) else str(level)
 
 
+def _uncertainty(fit: Fit) -> str:
+    if fit.strategy.kind == "bounds":
+        low, high = (float(v) for v in fit.interval()[0])
+        return f"the {LEVEL} interval of the effect is {interval(low, high, decimals_of(low, high))}"
+    return f"standard error {number(float(fit.result.std_error[0]))}, p {_p_words(float(fit.result.p_value[0]))}"
+
+
 def _fine(record: StudyRecord, fit: Fit) -> tuple[str, ...]:
     result = fit.result
     lines = [
         f"Estimand: {result.estimand.label}, the average effect for {result.estimand.words}. "
-        f"Estimated by {fit.estimator.title} from {count(result.n, 'row')}; standard error "
-        f"{number(float(result.std_error[0]))}, p {_p_words(float(result.p_value[0]))}."
+        f"Estimated by {fit.estimator.title} from {count(result.n, 'row')}; {_uncertainty(fit)}."
     ]
     if result.estimand != record.question.estimand:
         lines.append(
             f"The question asks for the {record.question.estimand.label}; this estimator answers the "
             f"{result.estimand.label}."
         )
-    others = len(result.labels) - 1
+    others = len(result.labels) - (2 if fit.strategy.kind == "bounds" else 1)
     if others:
         lines.append(f"{count(others, 'more effect')} by arm or subgroup: see the estimates.")
     if record.question.population:
@@ -143,6 +151,16 @@ def _p_words(value: float) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
+def _bounded(record: StudyRecord, fit: Fit) -> Answer:
+    """The headline for an effect that is known up to an interval."""
+    low, high = (float(v) for v in fit.result.value[:2])
+    decimals = decimals_of(low, high)
+    change = comparison(fit.sample.treatment)
+    before = f"For {fit.result.estimand.words}, {change} changes {record.question.outcome} by something between "
+    settled = "its direction is settled" if low > 0 or high < 0 else "no effect and either direction are possible"
+    return Answer(before, interval(low, high, decimals).replace(" to ", " and "), f": {settled}.", _fine(record, fit))
+
+
 # --- the verdicts --------------------------------------------------------------------------------------------------
 
 
@@ -156,6 +174,8 @@ def _identified(record: StudyRecord) -> Mark:
     chosen = used_strategy(record)
     if chosen is None:
         return Mark(stage, "bad", "Not identified", "No valid route from these data to the effect.")
+    if chosen.kind == "bounds":
+        return Mark(stage, "unsure", "Bounded", "No single number follows from these data, but an interval does.")
     means = _means(chosen)
     if record.identification.status is Status.ZERO_EFFECT:
         return Mark(stage, "unsure", "Zero by the graph", "The graph has no way from treatment to outcome.")
@@ -248,6 +268,12 @@ def what_would_change(record: StudyRecord) -> tuple[tuple[str, str], ...]:
     if record.estimates is None:
         return ()
     fit = record.estimates.primary
+    if fit.strategy.kind == "bounds":
+        ways = [("A single number", r.describe()) for r in record.identification.remedies]
+        return (
+            *ways,
+            *((sentence_case(a.name), f"Evidence against this: {a.statement}") for a in fit.result.assumptions),
+        )
     low, high = (float(v) for v in fit.result.interval()[0])
     decimals = decimals_of(low, high)
     found: list[tuple[str, str]] = []

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from butfor.core.serial import encode
+from butfor.discovery.proposal import GraphProposal
 from butfor.question.question import Question
 from butfor.report.record import StudyRecord
 
@@ -24,6 +25,7 @@ def contract(record: StudyRecord) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "question": _question(record.question),
         "framing": _untyped(encode(record.framing)),
+        "learned_graph": None if record.learned is None else _learned(record.learned),
         "identification": record.identification.to_dict(),
         "estimates": [] if record.estimates is None else record.estimates.records(),
         "refutations": [] if record.refutations is None else record.refutations.records(),
@@ -38,6 +40,16 @@ def contract(record: StudyRecord) -> dict[str, Any]:
 def to_json(record: StudyRecord) -> str:
     """The contract as text."""
     return json.dumps(contract(record), indent=2, allow_nan=False, ensure_ascii=False)
+
+
+def _learned(proposal: GraphProposal) -> dict[str, Any]:
+    return {
+        "method": proposal.method,
+        "rows": proposal.n,
+        "resamples": proposal.resamples,
+        "graph": proposal.graph.to_text(),
+        "edges": proposal.stability.to_dicts(),
+    }
 
 
 def _question(question: Question) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from butfor.core.table import Cell as Value
 from butfor.core.table import Table
+from butfor.discovery.proposal import NONE, GraphProposal
 from butfor.estimators.base import Fit
 from butfor.refute.omitted_variable import Benchmark
 from butfor.refute.refutation import Refutations
@@ -223,3 +224,14 @@ def _text(value: Value) -> str:
 
 def _float(value: Value) -> float | None:
     return float(value) if isinstance(value, int | float) else None
+
+
+def learned_grid(proposal: GraphProposal) -> Grid:
+    """The edges of a learned graph, and the share of resamples that agree."""
+    rows = [
+        (Cell(f"{row['first']} {row['edge']} {row['second']}"), Cell(percent(_float(row["share"]))))
+        for row in proposal.stability
+        if row["edge"] != NONE
+    ]
+    caption = f"Share of {proposal.resamples:,} bootstrap resamples that have the edge as it is drawn."
+    return Grid(caption, (Column("Edge"), Column("Resamples that agree", "number")), tuple(rows))

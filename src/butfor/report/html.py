@@ -25,6 +25,7 @@ from butfor.report.grids import (
     benchmarks_grid,
     comparison_grid,
     estimates_grid,
+    learned_grid,
     plain_grid,
     refutations_grid,
 )
@@ -132,6 +133,9 @@ def _context(record: StudyRecord) -> dict[str, Any]:
         "notices": notices(record),
         "contents": _contents(record),
         "drawing": drawing,
+        "learned_edges": None
+        if record.learned is None or not record.learned.resampled
+        else learned_grid(record.learned),
         "why": why(record),
         "pictures": {name: drawn.get(name) for name in (*drawn, *PICTURES)},
         "grids": _grids(record),

@@ -8,6 +8,7 @@ from butfor.core.diagnostic import Diagnostic
 from butfor.core.provenance import Provenance
 from butfor.core.table import Table
 from butfor.decide.decision import Decision
+from butfor.discovery.proposal import GraphProposal
 from butfor.estimators.estimates import Estimates
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.marked_graph import MarkedGraph
@@ -24,6 +25,7 @@ class StudyRecord:
     """What each stage of a study found; None for a stage that was not run.
 
     Attributes:
+        learned: how the graph was learned, when it was.
         antipatterns: mistakes by name in the question and in the choice of covariates.
         overlap: how well the arms overlap, where a propensity was modelled.
         balance: standardised differences of the covariates before and after weighting.
@@ -35,6 +37,7 @@ class StudyRecord:
     framing: Framing
     identification: Identification
     graph: CausalGraph | MarkedGraph | None = None
+    learned: GraphProposal | None = None
     estimates: Estimates | None = None
     refutations: Refutations | None = None
     sensitivity: Sensitivity | None = None

@@ -8,7 +8,11 @@ from typing import Any
 
 from butfor.core.errors import StudySyntax, did_you_mean
 from butfor.estimators.base import Estimator
+from butfor.estimators.bounds.instrument import InstrumentBounds
+from butfor.estimators.bounds.natural import NaturalBounds
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
+from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
+from butfor.estimators.functional.plug_in import PlugIn
 from butfor.estimators.orthogonal.aipw import AIPW
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.regression.lin import Lin
@@ -21,7 +25,19 @@ from butfor.nuisance.linear import LinearModel
 from butfor.nuisance.logistic import LogisticModel
 
 ESTIMATORS: Mapping[str, type[Estimator]] = {
-    kind.name: kind for kind in (DifferenceInMeans, OLS, Lin, IPW, AIPW, PartiallyLinear)
+    kind.name: kind
+    for kind in (
+        DifferenceInMeans,
+        OLS,
+        Lin,
+        IPW,
+        AIPW,
+        PartiallyLinear,
+        AugmentedPrimalWeighting,
+        PlugIn,
+        NaturalBounds,
+        InstrumentBounds,
+    )
 }
 ALIASES: Mapping[str, str] = {"plr": PartiallyLinear.name}
 LEARNERS: Mapping[str, type[Learner] | None] = {

@@ -38,7 +38,7 @@ def read(source: Any) -> CausalGraph:
             raise GraphSyntax(
                 f"The edge between {shown(first)} and {shown(second)} has no single direction, which makes the graph a "
                 "MarkedGraph; a causal graph needs ->, <- or <->.",
-                hint="read it with butfor.graph.formats.marked.read",
+                hint="butfor.discovery.causal_learn.from_causal_learn(result)",
             )
         builder.connect([first], mark, [second])
     return builder.graph()
