@@ -6,8 +6,9 @@ others 2018, jmlr.org/papers/v18/16-319.html). Minimal sets are the minimal sepa
 (van der Zander, Liśkiewicz and Textor 2019, doi:10.1016/j.artint.2018.12.006); the optimal set is that of Henckel,
 Perković and Maathuis 2022 (doi:10.1111/rssb.12451), in graphs with hidden nodes that of Smucler, Sapienza and Rotnitzky
 2022 (doi:10.1093/biomet/asab018), who also give the best of the minimal sets; the best of the cheapest sets is that of
-Smucler and Rotnitzky 2022 (doi:10.1515/jci-2022-0015). Where only selected rows are seen, the choice must not depend on the outcome once the
-treatment is set, and counts as given (Correa, Tian and Bareinboim 2018, doi:10.1609/aaai.v32i1.12125).
+Smucler and Rotnitzky 2022 (doi:10.1515/jci-2022-0015). Where only selected rows are seen, the choice must not depend on
+the outcome once the treatment is set, and counts as given (Correa, Tian and Bareinboim 2018,
+doi:10.1609/aaai.v32i1.12125).
 """
 
 from __future__ import annotations
@@ -224,7 +225,7 @@ def _choices(problem: AdjustmentProblem, must_include: Iterable[str], never: Ite
 
 
 def _cut(problem: AdjustmentProblem, must_include: Iterable[str], never: Iterable[str]) -> tuple[Nodes, Cut | None]:
-    """What a set must hold, and what lies between treatments and outcomes; None if no set is valid for other reasons."""
+    """What a set must hold, and what lies between treatments and outcomes; None if no set can be valid."""
     forced, allowed = _choices(problem, must_include, never)
     if not (forced <= problem.candidates and problem.selection_is_ignorable):
         return forced, None

@@ -6,8 +6,8 @@ Two questions that share a name:
   y on x and Z if it holds no descendant of y and separates x and y once the arrow x -> y is taken away (single-door
   criterion, Pearl 2009, Causality, theorem 5.3.1). Mediators may be in Z, and so may effects of the treatment.
 - *The controlled direct effect*, without any model: P(y | do(x, m)), what the treatment does while the mediators are
-  set to m. It is an effect of several treatments at once: it follows by adjustment if a set is valid for {x, m} jointly,
-  and otherwise whenever the general algorithm identifies it, for instance where the treatment acts on what confounds
+  set to m. It is an effect of several treatments at once: it follows by adjustment if a set is valid for {x, m}, and
+  otherwise whenever the general algorithm identifies it, for instance where the treatment acts on what confounds
   mediator and outcome (Robins 1986; Pearl 2001, arXiv:1301.2300).
 
 In a linear model without interactions, with every mediator held fixed, both are the same number.
@@ -114,7 +114,7 @@ class ControlledDirectEffect:
         outcome: the outcome.
         mediators: what is held fixed.
         expression: the effect in terms of what is observed, a function of treatment, mediators and outcome; or None.
-        adjust_for: a smallest set that is valid for treatment and mediators jointly; None when there is none and the
+        adjust_for: a minimal set that is valid for treatment and mediators jointly; None when there is none and the
             expression is the general one.
         hedge: why the effect is not identified.
         proof: how it follows, or why it does not.
@@ -183,7 +183,7 @@ def identify_controlled_direct_effect(
 def controlled_direct_effect_sets(
     graph: CausalGraph, treatment: str, outcome: str, mediators: Iterable[str] | str
 ) -> Iterator[tuple[str, ...]]:
-    """Every minimal set W for which P(outcome | do(treatment, mediators)) = Σ_w P(outcome | treatment, mediators, w) P(w).
+    """Every minimal set W with P(outcome | do(treatment, mediators)) = Σ_w P(outcome | treatment, mediators, w) P(w).
 
     >>> graph = CausalGraph.from_any("z -> x -> y; z -> i -> y; x -> i; c -> i; c -> y")
     >>> list(controlled_direct_effect_sets(graph, "x", "y", "i"))
@@ -212,7 +212,7 @@ def check_roles(graph: CausalGraph, **roles: tuple[str, ...]) -> None:
                 )
             if seen.setdefault(name, role) != role:
                 raise RoleConflict(
-                    f"Node {name!r} is {seen[name]} and {role}; direct and indirect effects need each node in one role.",
+                    f"Node {name!r} is {seen[name]} and {role}; direct and indirect effects need nodes in one role.",
                     hint=f"leave {name!r} out of one of them",
                 )
     if graph.selected:

@@ -43,7 +43,7 @@ def names_of(nodes: Iterable[str] | str) -> tuple[str, ...]:
 
 
 def in_world(expression: Expression, treatment: str, *, direct: int, mediated: int) -> Expression:
-    """The expression with x where it has `treatment` as told by `direct` and x' as told by `mediated`: 0 for x, 1 for x'."""
+    """The expression at other values: of `treatment` that of `direct`, of its prime `mediated` (0 for x, 1 for x')."""
     x = Variable(treatment)
     values = (x, x.primed())
     return substituted(expression, {x: values[direct], x.primed(): values[mediated]})

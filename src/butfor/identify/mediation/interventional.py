@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from butfor.core.diagnostic import Assumption
 from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
@@ -23,6 +24,7 @@ from butfor.identify.general.hedge import Hedge
 from butfor.identify.mediation.contrast import Contrast, in_world, names_of
 from butfor.identify.proof import ProofStep, hedge_proof, listed
 from butfor.identify.query import Query
+from butfor.identify.strategies import CONSISTENCY, GRAPH, POSITIVITY
 
 
 @public_value
@@ -37,6 +39,7 @@ class InterventionalEffects:
         given: covariates in which the units of a draw are alike; they are part of what is asked.
         expression: P(outcome) under `treatment`, with mediators drawn as under the treatment's prime; or None.
         hedge: why one of its parts is not identified, where there is such a structure.
+        assumptions: what must be true.
         proof: how it follows, or why it does not.
     """
 
@@ -46,6 +49,7 @@ class InterventionalEffects:
     given: tuple[str, ...]
     expression: Expression | None
     hedge: Hedge | None
+    assumptions: tuple[Assumption, ...]
     proof: tuple[ProofStep, ...]
 
     @property
@@ -55,7 +59,7 @@ class InterventionalEffects:
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
-        """Direct, indirect and overall effect; the first two add up to the third, which need not be the total effect."""
+        """Direct, indirect and overall effect: the first two add up to the third, which may differ from the total."""
         if self.expression is None:
             return ()
         mixed, treated, control = (
@@ -121,7 +125,14 @@ def identify_interventional_effects(
     failed = next(((p, q) for p, q in zip(parts, (query, draw), strict=True) if not p.identified), None)
     proof = _proof(query, draw, expression) if failed is None else hedge_proof(failed[1], failed[0])
     return InterventionalEffects(
-        treatment, outcome, m, c, expression, None if failed is None else failed[0].hedge, tuple(proof)
+        treatment,
+        outcome,
+        m,
+        c,
+        expression,
+        None if failed is None else failed[0].hedge,
+        (GRAPH, POSITIVITY, CONSISTENCY),
+        tuple(proof),
     )
 
 

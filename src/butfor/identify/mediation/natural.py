@@ -152,6 +152,6 @@ def mediation_formula(
     x, y = Variable(treatment), Variable(outcome)
     m, w = ([v for v in order if v.name in names] for names in (asked, covariates))
     seen = [v for v in order if v.name in asked | covariates | {treatment}]
-    factors = [Probability((y,), tuple(seen)), Probability(tuple(m), tuple([*w, x.primed()]))]
+    factors = [Probability((y,), tuple(seen)), Probability(tuple(m), (*w, x.primed()))]
     whole = product([*factors, *([Probability(tuple(w))] if w else [])])
     return with_clear_names(total([v for v in seen if v != x], whole))

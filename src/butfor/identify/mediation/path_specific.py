@@ -1,14 +1,15 @@
 """Effects along chosen paths: the treatment acts along some arrows, while all others carry its baseline value.
 
 P(Y(π, x, x')) for a set π of arrows; a natural direct or indirect effect is the one along all paths that miss, or that
-enter, the mediators (Pearl 2001, arXiv:1301.2300; Avin, Shpitser and Pearl 2005, ijcai.org/Proceedings/05/Papers/0906.pdf;
-Shpitser 2013, doi:10.1111/cogs.12058).
+enter, the mediators (Pearl 2001, arXiv:1301.2300; Avin, Shpitser and Pearl 2005,
+ijcai.org/Proceedings/05/Papers/0906.pdf; Shpitser 2013, doi:10.1111/cogs.12058).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from butfor.core.diagnostic import Assumption
 from butfor.core.errors import InvalidSetting
@@ -133,7 +134,7 @@ def _edges(graph: CausalGraph, seen: CausalGraph, paths: Iterable[Sequence[str]]
                 hint='paths=[("x", "m", "y")]',
             )
         check_roles(graph, path=tuple(path))
-        chosen |= dict.fromkeys(zip(path[:-1], path[1:], strict=True))
+        chosen |= dict.fromkeys(pairwise(path))
     arrows = set(seen.directed)
     for a, b in chosen:
         if (a, b) not in arrows:

@@ -12,7 +12,7 @@ from butfor.identify.mediation.interventional import InterventionalEffects
 from butfor.identify.mediation.natural import NaturalEffects
 from butfor.identify.mediation.path_specific import PathSpecificEffect
 from butfor.identify.proof import ProofStep, listed
-from butfor.identify.strategies import CONSISTENCY, GRAPH, POSITIVITY, Strategy
+from butfor.identify.strategies import Strategy
 
 
 @public_value
@@ -91,7 +91,7 @@ def mediation_strategy(found: NaturalEffects | InterventionalEffects | PathSpeci
         adjust_for=adjust_for or (),
         minimal=adjust_for is not None,
         estimand=to_unicode(found.expression),
-        assumptions=(GRAPH, POSITIVITY, CONSISTENCY) if effects == "interventional" else found.assumptions,
+        assumptions=found.assumptions,
         effects=effects,
         mediators=mediators,
         edges=edges,
