@@ -13,6 +13,8 @@ from butfor.core.rng import Seed
 from butfor.core.table import Table
 from butfor.data.sample import Covariates, Sample
 from butfor.estimators.base import Estimator, Fit
+from butfor.estimators.bounds.instrument import InstrumentBounds
+from butfor.estimators.bounds.natural import NaturalBounds
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
 from butfor.estimators.functional.plug_in import PlugIn
@@ -133,14 +135,15 @@ def plan_of(
     chosen = given or default_estimators(question, strategies[0], amount=amount)[0]
     plan = [(next((s for s in strategies if e.accepts(s)), strategies[0]), e) for e in chosen]
     used = [s for s, _ in plan]
-    for strategy in [s for s in strategies if not any(s is u for u in used)][:others]:
+    left = [s for s in strategies if not any(s is u for u in used) and can_compare(question, s, amount=amount)]
+    for strategy in left[:others]:
         able = next((e for e in chosen if e.accepts(strategy)), None)
         plan.append((strategy, able or default_estimators(question, strategy, amount=amount)[0][0]))
     return plan
 
 
 def can_compare(question: Question, strategy: Strategy, *, amount: bool) -> bool:
-    """Can another strategy stand beside the one that answers? Front doors and expressions know the ATE of arms alone."""
+    """Can a strategy stand beside the one that answers? Front doors and expressions know the ATE of arms alone."""
     if not isinstance(strategy, FrontDoor | Functional):
         return True
     return not amount and question.estimand == ATE() and not question.modifiers
@@ -152,8 +155,8 @@ def default_estimators(question: Question, strategy: Strategy, *, amount: bool) 
     Raises:
         MethodMismatch: for a strategy without one.
     """
-    if isinstance(strategy, FrontDoor | Functional):
-        return _for_expressions(strategy)
+    if isinstance(strategy, FrontDoor | Functional | Bounds):
+        return _beyond_adjustment(strategy)
     if amount:
         return (
             (PartiallyLinear(), OLS()),
@@ -179,7 +182,9 @@ def default_estimators(question: Question, strategy: Strategy, *, amount: bool) 
     )
 
 
-def _for_expressions(strategy: FrontDoor | Functional) -> tuple[tuple[Estimator, ...], str]:
+def _beyond_adjustment(strategy: FrontDoor | Functional | Bounds) -> tuple[tuple[Estimator, ...], str]:
+    if isinstance(strategy, Bounds):
+        return (InstrumentBounds() if strategy.instrument else NaturalBounds(),), "Only an interval is certain."
     if strategy.primal is None:
         return (PlugIn(),), "The expression is evaluated on the frequencies in the data."
     return (

@@ -157,7 +157,10 @@ def _bounded(record: StudyRecord, fit: Fit) -> Answer:
     decimals = decimals_of(low, high)
     change = comparison(fit.sample.treatment)
     before = f"For {fit.result.estimand.words}, {change} changes {record.question.outcome} by something between "
-    settled = "its direction is settled" if low > 0 or high < 0 else "no effect and either direction are possible"
+    certain = fit.interval()[0]
+    settled = "no effect and either direction are possible"
+    if certain[0] > 0 or certain[1] < 0:
+        settled = "its direction is settled"
     return Answer(before, interval(low, high, decimals).replace(" to ", " and "), f": {settled}.", _fine(record, fit))
 
 

@@ -25,14 +25,17 @@ def contract(record: StudyRecord) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "question": _question(record.question),
         "framing": _untyped(encode(record.framing)),
-        "learned_graph": None if record.learned is None else _learned(record.learned),
         "identification": record.identification.to_dict(),
         "estimates": [] if record.estimates is None else record.estimates.records(),
         "refutations": [] if record.refutations is None else record.refutations.records(),
         "sensitivity": None if record.sensitivity is None else record.sensitivity.records(),
         "decision": None if record.decision is None else record.decision.to_dict(),
         "diagnostics": [_untyped(encode(d)) for d in record.diagnostics],
-        "provenance": {**_untyped(encode(record.provenance)), "command": record.command},
+        "provenance": {
+            **_untyped(encode(record.provenance)),
+            "command": record.command,
+            "learned_graph": None if record.learned is None else _learned(record.learned),
+        },
     }
     return {name: _finite(value) for name, value in found.items()}
 
