@@ -58,8 +58,8 @@ def probabilities_of_causation(
 
     With p(t) = P(Y(t) = 1) and P(t, y) the observed shares, and X = 1 for the treated (Tian and Pearl 2000):
 
-        max{0, p(1) − p(0), P(Y=1) − p(0), p(1) − P(Y=1)} ≤ PNS ≤
-            min{p(1), 1 − p(0), P(1,1) + P(0,0), p(1) − p(0) + P(1,0) + P(0,1)}
+        max{0, p(1) − p(0), P(Y=1) − p(0), p(1) − P(Y=1)} ≤ PNS
+        PNS ≤ min{p(1), 1 − p(0), P(1,1) + P(0,0), p(1) − p(0) + P(1,0) + P(0,1)}
         max{0, (P(Y=1) − p(0)) / P(1,1)} ≤ PN ≤ min{1, (1 − p(0) − P(0,0)) / P(1,1)}
         max{0, (p(1) − P(Y=1)) / P(0,0)} ≤ PS ≤ min{1, (p(1) − P(1,1)) / P(0,0)}
 
