@@ -3,9 +3,9 @@
 A set W gives natural direct and indirect effects by Σ_{m,w} P(y | x, m, w) P(m | x', w) P(w) if (1) neither treatment
 nor mediators act on it, (2) it separates the treatment from mediators and outcome in the graph without arrows out of
 the treatment, and (3) it separates mediators and outcome in the graph without arrows out of treatment and mediators
-(Pearl 2001, arXiv:1301.2300, theorem 2; Pearl 2014, doi:10.1037/a0036434). Together (2) and (3) say that W parts the three,
-pair by pair, in the last graph; so W is a set of nodes whose removal leaves the three in different components of its
-moral graph, and nodes of a set that works can be given back one by one.
+(Pearl 2001, arXiv:1301.2300, theorem 2; Pearl 2014, doi:10.1037/a0036434). Together (2) and (3) say that W parts the
+three, pair by pair, in the last graph; so W is a set of nodes whose removal leaves the three in different components of
+its moral graph, and nodes of a set that works can be given back one by one.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """Worlds in which a treatment has two values at once: x along some arrows, x' along all others.
 
 Y(π, x, x') is what the outcome would be if the treatment were seen as x by what the arrows of π carry it to, and as x'
-by everything else (Pearl 2001, arXiv:1301.2300). Its distribution is Σ Π Q[D] over the districts D of the total
-effect, each with the value of the treatment that it sees. It follows from the data if and only if the total effect does,
-no node is needed under both values (recanting witness: Avin, Shpitser and Pearl 2005, ijcai.org/Proceedings/05/Papers/0906.pdf)
-and no district sees both (recanting district: Shpitser 2013, doi:10.1111/cogs.12058).
+by everything else (Pearl 2001, arXiv:1301.2300). Its distribution is Σ Π Q[D] over the districts D of the total effect,
+each with the value of the treatment that it sees. It follows from the data if and only if the total effect does, no
+node is needed under both values (recanting witness: Avin, Shpitser and Pearl 2005,
+ijcai.org/Proceedings/05/Papers/0906.pdf) and no district sees both (recanting district: Shpitser 2013,
+doi:10.1111/cogs.12058).
 """
 
 from __future__ import annotations
