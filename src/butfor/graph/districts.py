@@ -54,18 +54,25 @@ def ancestors_within(graph: CausalGraph, nodes: Iterable[str], within: Nodes) ->
     return frozenset(found)
 
 
-def markov_pillow(graph: CausalGraph, node: str, within: Nodes, order: Sequence[str]) -> Nodes:
-    """What the node depends on among the nodes before it: its district up to itself, and the causes of that district.
+def markov_pillows(graph: CausalGraph, within: Nodes, order: Sequence[str]) -> Iterator[tuple[str, Nodes]]:
+    """What each node depends on among the nodes before it: its district up to itself, and the causes of that district.
 
     Args:
         graph: a graph without latent nodes.
-        node: the node.
         within: an ancestral set of nodes.
         order: all nodes, causes before effects.
     """
-    before = frozenset(order[: order.index(node) + 1]) & within
-    district = district_of(graph, node, before)
-    return (district | {p for n in district for p in graph.parents(n)}) - {node}
+    # Districts grow as nodes come in: each is held once, with its causes, by all its members.
+    known: dict[str, tuple[set[str], set[str]]] = {}
+    for node in (n for n in order if n in within):
+        known[node] = {node}, {node, *graph.parents(node)}
+        for other in graph.spouses(node):
+            if other in known and known[other] is not known[node]:
+                (few, theirs), larger = sorted((known[node], known[other]), key=lambda d: len(d[0]))
+                larger[0].update(few)
+                larger[1].update(theirs)
+                known.update(dict.fromkeys(few, larger))
+        yield node, frozenset(known[node][1]) - {node}
 
 
 def markov_blanket(graph: CausalGraph, node: str) -> Nodes:

@@ -19,7 +19,9 @@ from butfor.graph.separation import Cutting, reachable
 
 Nodes = frozenset[str]
 # Nodes visited in a search that nobody has bounded.
-MOST_STEPS = 1_000_000
+MOST_STEPS = 20_000_000
+# Visits of a node in one check of a set: separation, and the directed paths.
+WORK = 8
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def minimal_front_door_sets(problem: FrontDoorProblem, *, effort: Effort | None 
     while waiting:
         for required, inside in waiting.popleft():
             found = _shrunk(problem, required, inside, effort)
-            minimal = None if found is None else _shrunk(problem, problem.inevitable, found, effort)
+            minimal = found
+            if found is not None and required != problem.inevitable:
+                minimal = _shrunk(problem, problem.inevitable, found, effort)
             if effort.exhausted:
                 return
             if found is not None and minimal is not None:
@@ -132,13 +136,12 @@ def needed_covariates(
     ('w',)
     """
     m = frozenset(mediators)
-    effort = effort or Effort(MOST_STEPS)
 
-    def suffices(given: Nodes) -> bool:
-        fewer = replace(problem, given=given)
-        return effort.spend(len(problem.graph.nodes)) and fewer.is_valid(m)
+    def sufficient(given: Nodes) -> Nodes | None:
+        return given if replace(problem, given=given).is_valid(m) else None
 
-    found = _without_needless(sorted(problem.given), problem.given, lambda given: given if suffices(given) else None)
+    whole, cost = problem.given, WORK * len(problem.graph.nodes)
+    found = _without_needless(sorted(whole), whole, sufficient, cost, effort or Effort(MOST_STEPS))
     return tuple(n for n in problem.graph.nodes if n in found)
 
 
@@ -146,31 +149,39 @@ def _shrunk(problem: FrontDoorProblem, required: Nodes, inside: Nodes, effort: E
     """A front-door set that holds `required` and nothing needless beside it."""
 
     def largest(part: Nodes) -> Nodes | None:
-        found = problem.largest(part) if effort.spend(len(problem.near)) else None
+        found = problem.largest(part)
         return found if found is not None and required <= found else None
 
-    found = largest(inside)
+    cost = WORK * len(problem.near)
+    found = largest(inside) if effort.spend(cost) else None
     if found is None:
         return None
     loose = sorted(found - required, key=lambda n: (n in problem.on_path, n))
-    return _without_needless(loose, found, largest)
+    return _without_needless(loose, found, largest, cost, effort)
 
 
-def _without_needless(loose: list[str], whole: Nodes, smaller: Callable[[Nodes], Nodes | None]) -> Nodes:
+def _without_needless(
+    loose: list[str], whole: Nodes, smaller: Callable[[Nodes], Nodes | None], cost: int, effort: Effort
+) -> Nodes:
     """The set without those of its nodes that can be left out; large parts first, so that many go in few steps.
 
     Args:
         loose: what may be left out, tried in this order.
         whole: the set.
         smaller: a set inside what is left that still does, or None.
+        cost: of asking it once.
+        effort: where it ends, something needless may be left.
     """
     found = whole
     size = max(len(loose) // 2, 1)
     while loose:
         for start in range(0, len(loose), size):
             part = found.intersection(loose[start : start + size])
-            fewer = smaller(found - part) if part else None
-            found = found if fewer is None else fewer
+            if part:
+                if not effort.spend(cost):
+                    return found
+                fewer = smaller(found - part)
+                found = found if fewer is None else fewer
         if size == 1:
             return found
         loose = [n for n in loose if n in found]

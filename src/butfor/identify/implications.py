@@ -22,7 +22,9 @@ from butfor.graph.causal_graph import CausalGraph, Edge
 # Sets of four variables among which tetrads are sought: all of 40 variables.
 MOST_FOURSOMES = 100_000
 # Nodes visited in a search for independences that nobody has bounded.
-MOST_STEPS = 5_000_000
+MOST_STEPS = 10_000_000
+# Visits of a node while one pair is separated.
+WORK = 4
 
 
 @public_value
@@ -143,8 +145,13 @@ def independences(graph: CausalGraph, *, effort: Effort | None = None) -> Iterat
     names = sorted(n for n in graph.observed if n not in graph.selected)
     joined = {frozenset(edge) for edge in (*graph.directed, *graph.bidirected)}
     effort = effort or Effort(MOST_STEPS)
+    unseen = graph.latent - graph.selected
+    hidden = {n: unseen.intersection(graph.parents(n)) for n in names}
     for first, second in combinations(names, 2):
-        if frozenset((first, second)) not in joined:
+        if not effort.spend():
+            return
+        # Nothing separates what a hidden node acts on directly.
+        if frozenset((first, second)) not in joined and hidden[first].isdisjoint(hidden[second]):
             given = minimal_separator(graph, first, second, effort=effort)
             if effort.exhausted:
                 return
@@ -169,10 +176,10 @@ def minimal_separator(
     fixed = graph.selected - ends
     # If any set separates the two, the observed ancestors do; no walk that matters leaves the ancestors.
     near = graph.ancestors(ends | fixed)
-    if effort is not None and not effort.spend(len(near)):
+    if effort is not None and not effort.spend(WORK * (len(near) + 10)):
         return None
     cutting = separation.Cutting(graph, within=near)
-    widest = (near & frozenset(graph.observed) | fixed) - ends
+    widest = (near - graph.latent | fixed) - ends
     touched = separation.reachable(cutting, frozenset({first}), widest)
     if second in touched:
         return None

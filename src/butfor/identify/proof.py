@@ -47,7 +47,7 @@ def adjustment_proof(
     """Why adjusting for the set gives the effect."""
     x, y = query.treatment, query.outcome
     steps: list[ProofStep] = []
-    between = [n for n in problem.graph.nodes if n in problem.causal - problem.outcomes]
+    between = [n for n in problem.graph.nodes if n in problem.causal and n not in problem.outcomes]
     if between:
         words = f"The effect runs through {listed(between)}; these and what they cause must not be adjusted for."
         steps.append(ProofStep(words, "adjustment criterion (a)", f"Z ∩ Forb({x}, {y}) = ∅"))
@@ -140,7 +140,7 @@ def _recovery_steps(piece: Piece, way: Recovery, order: list[str]) -> list[Proof
 def _before(graph: CausalGraph, query: Query, found: GeneralEffect) -> list[ProofStep]:
     """What is set aside before the effect is split."""
     steps: list[ProofStep] = []
-    hidden = [n for n in graph.nodes if n in graph.latent - graph.selected]
+    hidden = [n for n in graph.nodes if n in graph.latent and n not in graph.selected]
     if hidden:
         words = f"What was not measured ({listed(hidden)}) is replaced by what it does to the measured."
         steps.append(ProofStep(words, "latent projection"))
@@ -164,7 +164,7 @@ def _hence(query: Query, expression: Expression | None) -> list[ProofStep]:
 def _split(query: Query, found: GeneralEffect, districts: Iterable[frozenset[str]]) -> ProofStep:
     order = [n for n in found.graph.topological_order if n in found.ancestral]
     parts = [[n for n in order if n in d] for d in districts]
-    summed = [n for n in order if n in found.random - found.outcomes]
+    summed = [n for n in order if n in found.random and n not in found.outcomes]
     factors = " ".join(f"Q[{', '.join(p)}]" for p in parts)
     index = f"Σ_{{{', '.join(summed)}}} " if summed else ""
     many = "these parts, which share no hidden cause: " if len(parts) > 1 else "one part: "
@@ -193,8 +193,8 @@ def _route_steps(kernel: Kernel, route: Route, order: list[str]) -> list[ProofSt
     district = route.start
     for ancestral, following in route.steps:
         taken = (*taken, (ancestral, following))
-        gone = [n for n in order if n in district - ancestral]
-        parted = [n for n in order if n in ancestral - following]
+        gone = [n for n in order if n in district and n not in ancestral]
+        parted = [n for n in order if n in ancestral and n not in following]
         rules: list[str] = []
         if gone:
             rules.append(f"Sum out {listed(gone)}, which acts on none of the rest.")

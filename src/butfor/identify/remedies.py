@@ -70,7 +70,7 @@ def _to_measure(
 ) -> Iterator[tuple[str, ...]]:
     named = with_named_causes(graph)
     relevant = named.ancestors({*query.outcomes, *query.given})
-    hidden = [n for n in named.nodes if n in named.latent & relevant]
+    hidden = [n for n in named.nodes if n in named.latent and n in relevant]
     found: list[set[str]] = []
     for size in range(1, LARGEST + 1):
         for chosen in combinations(hidden, size):

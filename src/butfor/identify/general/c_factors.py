@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from butfor.graph.causal_graph import CausalGraph
-from butfor.graph.districts import ancestors_within, district_of, markov_pillow
+from butfor.graph.districts import ancestors_within, district_of, markov_pillows
 from butfor.identify.expression import Expression, Probability, Variable, product, ratio, total
 
 Nodes = frozenset[str]
@@ -70,15 +70,14 @@ class Kernel:
     def factor(self, district: Nodes) -> Expression:
         """Q[district] as a product of conditional probabilities."""
         order = self.graph.topological_order
-        inside = [n for n in reversed(order) if n in district]
-        return product(self._given_pillow(n, order) for n in inside)
-
-    def _given_pillow(self, node: str, order: Sequence[str]) -> Expression:
-        pillow = markov_pillow(self.graph, node, self.random, order) - self.fixed
         place = {n: i for i, n in enumerate(order)}
-        given = tuple(Variable(n) for n in sorted(pillow, key=place.__getitem__))
         do = tuple(Variable(n) for n in sorted(self.fixed, key=place.__getitem__))
-        return Probability((Variable(node),), given, do, self.population)
+        factors: list[Expression] = []
+        for node, pillow in markov_pillows(self.graph, self.random, order):
+            if node in district:
+                given = sorted(pillow - self.fixed, key=place.__getitem__)
+                factors.append(Probability((Variable(node),), tuple(map(Variable, given)), do, self.population))
+        return product(reversed(factors))
 
 
 def factor_along(route: Route, kernel: Kernel) -> Expression:
@@ -90,7 +89,8 @@ def follow(route: Route, start: Expression, order: Sequence[str]) -> Expression:
     """Q[target] from Q[start]."""
     found, district = start, route.start
     for ancestral, following in route.steps:
-        found = total([Variable(n) for n in order if n in district - ancestral], found)
+        gone = district - ancestral
+        found = total([Variable(n) for n in order if n in gone], found)
         found = factor_inside(found, [n for n in order if n in ancestral], following)
         district = following
     return found
