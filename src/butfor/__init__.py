@@ -52,6 +52,8 @@ _HOME = {
     "identify_counterfactual": "identify.counterfactual.identify",
     "identify_natural_effects": "identify.mediation.natural",
     "identify_path_specific": "identify.mediation.path_specific",
+    "identify_interventional_effects": "identify.mediation.interventional",
+    "identify_controlled_direct_effect": "identify.direct_effects",
     "Experiment": "identify.general.sources",
     "MarkedGraph": "graph.marked_graph",
     "propose_graph": "discovery.propose",
@@ -136,8 +138,12 @@ if TYPE_CHECKING:
     from butfor.identify.counterfactual.events import CounterfactualEvent as CounterfactualEvent
     from butfor.identify.counterfactual.events import CounterfactualQuery as CounterfactualQuery
     from butfor.identify.counterfactual.identify import identify_counterfactual as identify_counterfactual
+    from butfor.identify.direct_effects import identify_controlled_direct_effect as identify_controlled_direct_effect
     from butfor.identify.general.sources import Experiment as Experiment
     from butfor.identify.identification import Identification as Identification
+    from butfor.identify.mediation.interventional import (
+        identify_interventional_effects as identify_interventional_effects,
+    )
     from butfor.identify.mediation.natural import identify_natural_effects as identify_natural_effects
     from butfor.identify.mediation.path_specific import identify_path_specific as identify_path_specific
     from butfor.identify.query import Query as Query

@@ -9,7 +9,12 @@ from itertools import islice
 
 from butfor.core.effort import Effort
 from butfor.graph.causal_graph import CausalGraph
-from butfor.identify.adjustment import AdjustmentProblem, minimal_adjustment_sets, optimal_adjustment_set
+from butfor.identify.adjustment import (
+    AdjustmentProblem,
+    minimal_adjustment_sets,
+    optimal_adjustment_set,
+    optimal_minimal_adjustment_set,
+)
 from butfor.identify.bounds.strategy import Bounds
 from butfor.identify.by_design import instrument_strategy
 from butfor.identify.expression import to_unicode, variables_of
@@ -177,6 +182,9 @@ class _Search:
         listed = list(islice(minimal_adjustment_sets(problem), self.limit + 1))
         self.complete = self.complete and len(listed) <= self.limit
         minimal = sorted(listed[: self.limit], key=len)
+        # In a long list the most precise minimal set may be beyond the limit.
+        precise = optimal_minimal_adjustment_set(problem)
+        minimal += [precise] if precise is not None and set(precise) not in map(set, minimal) else []
         optimal = optimal_adjustment_set(problem)
         chosen: dict[frozenset[str], Adjustment] = {}
         if (
