@@ -22,7 +22,11 @@ def calibrate(
     Two classes: intercept and slope of the log-odds (Platt 1999). Several: one slope per class by a multinomial logit
     of the log-ratios to the first class.
     """
+    return GENTLE.cross_predict(log_odds(chances), codes.astype(float), folds, fold_count, weights)
+
+
+def log_odds(chances: FloatArray) -> FloatArray:
+    """Log-ratios of each class to the first one (rows × (classes − 1)), of probabilities kept away from zero."""
     inside = np.clip(chances, EDGE, 1.0)
     inside /= inside.sum(axis=1, keepdims=True)
-    odds = np.log(inside[:, 1:] / inside[:, :1])
-    return GENTLE.cross_predict(np.ascontiguousarray(odds), codes.astype(float), folds, fold_count, weights)
+    return np.ascontiguousarray(np.log(inside[:, 1:] / inside[:, :1]))

@@ -69,10 +69,11 @@ def cross_fit(model: Any, task: Task) -> tuple[FloatArray, str]:
             learner.cross_predict(task.matrix, task.target, task.folds.codes, task.folds.count, task.weights),
             repr(learner),
         )
-    return _fold_by_fold(_for_classes(learner, task.classes), task, np.ones(n, dtype=bool)), repr(learner)
+    return _fold_by_fold(for_classes(learner, task.classes), task, np.ones(n, dtype=bool)), repr(learner)
 
 
-def _for_classes(learner: Learner, classes: int) -> Learner:
+def for_classes(learner: Learner, classes: int) -> Learner:
+    """The learner, told how many classes there are where it needs to know."""
     return replace(learner, classes=classes) if isinstance(learner, Boosting) else learner
 
 

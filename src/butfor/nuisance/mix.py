@@ -57,7 +57,7 @@ class Mix(Learner):
         Args:
             candidates: out-of-fold predictions of each learner: (n,), or (n, classes).
         """
-        goal = target if candidates[0].ndim == 1 else np.eye(candidates[0].shape[1])[target.astype(int)]
+        goal = self.goal(candidates[0], target)
         mixed = np.empty_like(candidates[0])
         shares: list[FloatArray] = []
         for fold in range(fold_count):
@@ -69,16 +69,21 @@ class Mix(Learner):
         return mixed, np.mean(shares, axis=0)
 
     @staticmethod
+    def goal(prediction: FloatArray, target: FloatArray) -> FloatArray:
+        """What predictions are compared with: the target, or its classes as indicators."""
+        return target if prediction.ndim == 1 else np.eye(prediction.shape[1])[target.astype(int)]
+
+    @staticmethod
     def weigh(candidates: list[FloatArray], goal: FloatArray, weights: FloatArray | None) -> FloatArray:
         """Non-negative weights that sum to one and minimise the (weighted) squared error."""
         if len(candidates) == 1:
             return np.ones(1)
         gap = np.column_stack([(c - goal).reshape(-1) for c in candidates])
         w = np.ones(len(gap)) if weights is None else np.repeat(weights, len(gap) // len(weights))
-        return _simplex_minimum((gap * w[:, None]).T @ gap)
+        return simplex_minimum((gap * w[:, None]).T @ gap)
 
 
-def _simplex_minimum(gram: FloatArray) -> FloatArray:
+def simplex_minimum(gram: FloatArray) -> FloatArray:
     """argmin s' gram s over the simplex, exactly, by going through the faces (there are few candidates)."""
     k = len(gram)
     best, best_value = np.eye(k)[int(np.diag(gram).argmin())], float(np.diag(gram).min())
