@@ -46,12 +46,13 @@ simulations: $(VENV)/.developing
 
 .venv-bench/.installed: $(SOURCES)
 	test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet dowhy doubleml econml statsmodels --editable .
+	.venv-bench/bin/python -m pip install --quiet dowhy doubleml econml statsmodels y0 antecedent StatsPAI --editable .
 	@touch $@
 
-## This project beside its peers in one run; writes docs/benchmarks.md
+## This project beside its peers in one run; writes docs/benchmarks.md and docs/benchmarks-identification.md
 bench: .venv-bench/.installed
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks docs/benchmarks.md
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv-bench/bin/python -m benchmarks.identification docs/benchmarks-identification.md
 
 ## The documentation site in docs/_build
 docs: $(VENV)/.developing

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from butfor.core.diagnostic import Diagnostic
-from butfor.core.errors import MethodMismatch
+from butfor.core.diagnostic import Diagnostic, Severity
+from butfor.core.errors import InvalidSetting, MethodMismatch
 from butfor.core.provenance import Provenance
 from butfor.data.dataset import Dataset, open_dataset
 from butfor.data.treatments import read_treatment
@@ -22,9 +22,9 @@ from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.formats import read_graph
 from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.antipatterns import check_adjustment
-from butfor.identify.identification import Identification
+from butfor.identify.identification import Identification, Status
 from butfor.identify.identify import identify
-from butfor.identify.strategies import Strategy
+from butfor.identify.strategies import Functional, Strategy
 from butfor.nuisance.balance import balance_table
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.overlap import Overlap
@@ -84,6 +84,16 @@ class Study:
     progress: Progress | None = field(default=None, kw_only=True, repr=False)
     _stages: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
     _cache: NuisanceCache = field(default_factory=NuisanceCache, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        # What comes in may be anything, whatever the type says.
+        question = cast("object", self.question)
+        if not isinstance(question, Question):
+            raise InvalidSetting(
+                f"The question is a {type(question).__name__}; a study needs a Question with one treatment and one "
+                "outcome.",
+                hint="identify(query, graph) answers a Query about several nodes or units with given properties",
+            )
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -206,7 +216,15 @@ class Study:
             command=self.command,
             title=self.title,
         )
-        return self._with_estimates(record) if identification.strategies else record
+        if "estimate" not in self._stages and not any(s.identifies for s in identification.strategies):
+            return record
+        try:
+            return self._with_estimates(record)
+        except MethodMismatch as error:
+            if "estimate" in self._stages:
+                raise
+            note = Diagnostic("not-estimated", Severity.CAUTION, f"{error.message} ({error.hint})")
+            return replace(record, antipatterns=(*record.antipatterns, note))
 
     def _repr_html_(self) -> str:
         """What was found so far, for notebooks."""
@@ -225,17 +243,26 @@ class Study:
         )
 
     def _strategies(self, given: tuple[Estimator, ...]) -> list[Strategy]:
-        """The strategy that answers first, then others to compare with; bounds for methods that ask for them."""
-        identification = self.identify()
-        bounds = identification.bounds
-        if given and bounds and all(any(e.accepts(b) for b in bounds) for e in given):
-            return estimable(bounds, given)
-        first = identification.require()
-        chosen = estimable(identification.strategies, given)
+        """The strategy that answers first, then others to compare with.
+
+        Methods that the user gave may ask for strategies that assume more than the graph says, or for bounds.
+        """
+        found = self.identify()
+        every = (*found.bounds, *found.strategies)
+        if given and all(any(e.accepts(s) for s in every) for e in given):
+            return estimable(every, given)
+        first = found.require()
+        chosen = estimable(found.strategies, given)
         if not chosen:
             raise MethodMismatch(
                 f"The strategy is {first.kind.replace('_', ' ')}; this version has no estimator for it.",
                 hint="draw a graph whose effect is identified by adjustment, a front door or an expression",
+            )
+        if found.status is Status.ZERO_EFFECT and all(isinstance(s, Functional) for s in chosen):
+            raise MethodMismatch(
+                f"By the graph the effect of {self.question.treatment} on {self.question.outcome} is zero, and no "
+                "measured column could show otherwise; there is nothing to estimate.",
+                hint="ask about another outcome, or revise the graph",
             )
         return chosen
 

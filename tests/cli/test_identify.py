@@ -48,6 +48,13 @@ def test_identify_answers_counterfactuals() -> None:
         ["x -> m -> y", "--mediator", "q"],
         ["x -> m -> y", "--outcome", "m", "--mediator", "m"],
         ["x -> y", "--counterfactual", "P(y_{q})"],
+        ["x -> y; x <-> y", "--source", "trial do(x) differs(q)"],
+        ["x -> y; x <-> y", "--source", "trial do(x) measured(q, x, y)"],
+        ["x -> y", "--source", "do(q)"],
+        ["x -> y; x <-> y", "--source", "do()"],
+        ["x -> m -> y", "--mediator", "m", "--given", "m"],
+        ["x -> m -> y", "--mediator", "m", "--source", "do(x)"],
+        ["pag { x o-> y }", "--mediator", "y"],
     ],
 )
 def test_identify_refuses_with_a_hint(options: list[str]) -> None:

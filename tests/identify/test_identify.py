@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -156,3 +158,37 @@ def test_a_hundred_nodes() -> None:
     hidden = frozenset(n for n in names[:-1] if rng.random() < 0.2 and n != "v50")
     found = identify(bf.Question("v50", "v99"), bf.CausalGraph(tuple(names), tuple(edges), latent=hidden))
     assert found.status in ("identified", "zero_effect", "not_identified")
+
+
+def test_what_a_condition_makes_zero_is_zero() -> None:
+    """Given z, an effect of x alone, y tells nothing of what x was set to."""
+    found = identify(bf.Query("x", "y", "z"), bf.CausalGraph.from_any("y -> x -> z"))
+    assert found.status == "zero_effect"
+    assert identify(bf.Query("x", "y", "z"), bf.CausalGraph.from_any("x -> y -> z")).status == "identified"
+
+
+def test_a_treatment_that_chose_the_rows_shows_one_of_its_values() -> None:
+    graph = bf.CausalGraph.from_any("x -> y; selected x")
+    assert identify(QUESTION, graph).status == "not_identified"
+    found = identify(QUESTION, graph, sources=[bf.Experiment(do=("x",))])
+    assert found.strategies[0].estimand == "P(y | do(x))"
+
+
+def test_remedies_of_chosen_rows_are_about_everyone() -> None:
+    found = by("x -> y -> s; selected s")
+    assert [r.action for r in found.remedies] == ["sample", "randomise in everyone"]
+    assert found.proof[0].rule == "recovery from selection, which is complete"
+
+
+def test_an_m_graph_is_blocked_and_says_so() -> None:
+    found = by("u1 -> x; u1 -> m; u2 -> m; u2 -> y; x -> y")
+    assert "No path between x and y is open but the causal ones, and u2 opens none" in found.proof[0].words
+
+
+def test_many_hidden_causes_end_the_search_for_rarities() -> None:
+    names = [f"v{i}" for i in range(60)]
+    pairs = tuple((a, b) for i, a in enumerate(names) for b in names[:i])
+    graph = bf.CausalGraph(tuple(names), tuple(pairwise(names)), pairs)
+    found = identify(bf.Question("v1", "v59"), graph)
+    assert found.status == "not_identified"
+    assert not found.complete

@@ -121,3 +121,27 @@ def test_an_experiment_on_something_else_is_named_and_not_estimated() -> None:
     found = identify(bf.Question("x", "y"), graph, sources=[bf.Experiment(do=("z",))])
     assert found.status == "identified"
     assert found.to_dict()["strategies"][0]["sources"] == ["an experiment on z"]
+
+
+def test_an_effect_that_is_zero_by_the_graph_is_reported_and_not_estimated(tmp_path: Path) -> None:
+    found = study("z -> x -> y; x <-> y", bf.Question("x", "z", decision="Change x"))
+    with pytest.raises(MethodMismatch, match="is zero"):
+        found.estimate()
+    assert "No directed path leads from x to z" in found.report(tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("graph", "question"),
+    [("z -> x -> big; x <-> big", bf.Question("x", "big")), ("c -> m -> y; c <-> y", bf.Question("c", "y"))],
+)
+def test_what_no_default_method_estimates_has_a_report_all_the_same(
+    tmp_path: Path, graph: str, question: bf.Question
+) -> None:
+    found = study(graph, question)
+    assert "is not answered" in found.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(found.record().identification.strategies) >= 1
+
+
+def test_a_query_is_no_question() -> None:
+    with pytest.raises(bf.ButforError, match="needs a Question"):
+        bf.Study(world(), question=bf.Query("x", "y"))  # type: ignore[arg-type]

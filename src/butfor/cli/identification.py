@@ -62,11 +62,23 @@ def print_identification(source: str, asked: Asked, *, everything: bool, as_json
 def _other_answer(source: str, asked: Asked) -> tuple[str, dict[str, Any]]:
     from butfor.cli.other_questions import counterfactual_answer, mediation_answer, path_answer
     from butfor.graph.causal_graph import CausalGraph
+    from butfor.graph.formats import read_graph
 
-    graph = CausalGraph.from_any(source)
-    graph = graph.with_latent(graph.check(n, role="--latent") for n in asked.latent)
+    graph = read_graph(source)
+    if not isinstance(graph, CausalGraph):
+        raise InvalidSetting(
+            f"The graph is a {graph.kind.upper()}; counterfactuals and direct effects need one causal graph.",
+            hint="draw the graph that you believe in, with -> and <-> alone",
+        )
+    sources = _sources(asked)
+    if asked.given or (asked.counterfactual is None and (asked.sources or asked.without_observation)):
+        option = "--given" if asked.given else "--source and --without-observation"
+        raise InvalidSetting(
+            f"{option} cannot go with --counterfactual, --mediator or --path.", hint=f"leave {option} out"
+        )
+    graph = graph.with_latent(graph.check(n, role="option --latent") for n in asked.latent)
     if asked.counterfactual is not None:
-        return counterfactual_answer(graph, asked.counterfactual, _sources(asked))
+        return counterfactual_answer(graph, asked.counterfactual, sources)
     query = _query_on(graph, asked)
     if not query.is_plain:
         raise InvalidSetting(
@@ -102,7 +114,7 @@ def _of_graph(source: str, asked: Asked, limit: int) -> Identification:
 
 
 def _hiding(graph: CausalGraph | MarkedGraph, latent: tuple[str, ...]) -> CausalGraph | MarkedGraph:
-    return replace(graph, latent=graph.latent.union(graph.check(n, role="--latent") for n in latent))
+    return replace(graph, latent=graph.latent.union(graph.check(n, role="option --latent") for n in latent))
 
 
 def _sources(asked: Asked) -> list[Experiment]:

@@ -10,7 +10,7 @@ from butfor.core.errors import InvalidSetting
 if TYPE_CHECKING:
     from butfor.graph.causal_graph import CausalGraph
     from butfor.identify.general import Experiment
-    from butfor.identify.mediation import Contrast
+    from butfor.identify.mediation import Contrast, InterventionalEffects
     from butfor.identify.proof import ProofStep
 
 
@@ -34,7 +34,7 @@ def mediation_answer(
     controlled = identify_controlled_direct_effect(graph, treatment, outcome, mediators)
     record = {
         "natural": _record(natural.identified, natural.contrasts, natural.proof, natural.explanation),
-        "interventional": _record(drawn.identified, drawn.contrasts, drawn.proof, drawn.describe()),
+        "interventional": _record(drawn.identified, drawn.contrasts, drawn.proof, _verdict(drawn)),
         "controlled_direct": {
             "identified": controlled.identified,
             "estimand": str(controlled),
@@ -43,8 +43,12 @@ def mediation_answer(
     }
     lines = [*_section("Natural effects", natural.explanation, natural.contrasts, natural.proof)]
     if not natural.identified:
-        lines += ["", *_section("Interventional effects", drawn.describe(), drawn.contrasts, drawn.proof)]
+        lines += ["", *_section("Interventional effects", _verdict(drawn), drawn.contrasts, drawn.proof)]
     return "\n".join([*lines, "", "Controlled direct effect", str(controlled)]), record
+
+
+def _verdict(drawn: InterventionalEffects) -> str:
+    return f"{drawn.describe()} These effects are {'' if drawn.identified else 'not '}identified."
 
 
 def path_answer(graph: CausalGraph, treatment: str, outcome: str, paths: Sequence[str]) -> tuple[str, dict[str, Any]]:

@@ -24,7 +24,7 @@ from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.estimators.weighting.ipw import IPW
 from butfor.identify.bounds.strategy import Bounds
-from butfor.identify.strategies import Adjustment, FrontDoor, Functional, Randomization, Strategy
+from butfor.identify.strategies import Adjustment, FrontDoor, Functional, Instrument, Randomization, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.question import ATC, ATE, ATT, Association, Question
 
@@ -65,7 +65,7 @@ class Estimates:
         return [
             {**record, "adjust_for": [] if fit is self.naive else list(fit.estimator.covariates(fit.strategy))}
             for fit in self.all
-            for record in fit.result.records(level)
+            for record in _without_tests(fit, fit.result.records(level))
         ]
 
     def tidy(self, level: float = 0.95) -> Table:
@@ -73,7 +73,7 @@ class Estimates:
         rows = [
             (fit.estimator.title, fit.result.strategy, fit.result.estimand.label, *row.values(), fit.result.n)
             for fit in self.all
-            for row in fit.result.tidy(level)
+            for row in _without_tests(fit, fit.result.tidy(level).to_dicts())
         ]
         statistics = ("term", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high")
         return Table(("estimator", "strategy", "estimand", *statistics, "n"), tuple(rows))
@@ -106,15 +106,22 @@ class Estimates:
         return self.tidy().to_html()
 
 
+def _without_tests(fit: Fit, records: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """A test of an end of an interval against zero says nothing of the effect: it is left out."""
+    if not isinstance(fit.strategy, Bounds):
+        return records
+    return ({**r, **{name: None for name in ("statistic", "p_value") if name in r}} for r in records)
+
+
 def estimable(strategies: Iterable[Strategy], given: Sequence[Estimator]) -> list[Strategy]:
     """The strategies worth estimating, the first one to answer: different ways to the effect before more of the same.
 
     Methods that the user gave choose among the strategies that they can follow; otherwise the general expression is
     left out where a simpler strategy says the same.
     """
-    found = [s for s in strategies if isinstance(s, ESTIMABLE) and _on_one_table(s)]
+    found = [s for s in strategies if (isinstance(s, ESTIMABLE) or _asked(s, given)) and _on_one_table(s)]
     if given:
-        found = [s for s in found if any(e.accepts(s) for e in given)] or found
+        found = [s for s in strategies if any(e.accepts(s) for e in given)] or found
         first = next((s for s in found if given[0].accepts(s)), None)
         found = found if first is None else [first, *(s for s in found if s is not first)]
     else:
@@ -122,6 +129,11 @@ def estimable(strategies: Iterable[Strategy], given: Sequence[Estimator]) -> lis
     first_of_kind = {s.kind: s for s in reversed(found)}
     others = [s for s in first_of_kind.values() if s is not found[0]][::-1] if found else []
     return [*found[:1], *others, *(s for s in found[1:] if s not in others)]
+
+
+def _asked(strategy: Strategy, given: Sequence[Estimator]) -> bool:
+    """An instrument answers another question than the graph's: only for those who ask for it."""
+    return isinstance(strategy, Instrument) and any(e.uses_instrument and e.accepts(strategy) for e in given)
 
 
 def _on_one_table(strategy: Strategy) -> bool:

@@ -22,7 +22,7 @@ from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets
 from butfor.identify.further import bounds_beside, further_strategies
 from butfor.identify.general.effect import GeneralEffect, identify_effect
 from butfor.identify.general.hedge import Hedge
-from butfor.identify.general.sources import OBSERVATION, Experiment, Mosaic, identify_from
+from butfor.identify.general.sources import OBSERVATION, Experiment, Mosaic, check_sources, identify_from
 from butfor.identify.identification import Identification, Status
 from butfor.identify.implications import independences
 from butfor.identify.instruments import InstrumentProblem, instruments
@@ -35,6 +35,8 @@ from butfor.identify.proof import (
     hedge_proof,
     listed,
     mosaic_proof,
+    selection_proof,
+    zero_proof,
 )
 from butfor.identify.query import Query
 from butfor.identify.remedies import remedies
@@ -58,6 +60,8 @@ from butfor.question import Design, Question
 
 # Nodes visited in the search for front-door sets and for instruments.
 SEARCH = 20_000_000
+# Hidden ties, and hidden ties for each node, beyond which rare strategies and constraints are not sought.
+MOST_TIED, MOST_TIED_EACH = 300, 10
 # Beyond this size of the projected graph an expression is no answer that anybody reads.
 LARGEST_EXPRESSION = 1_000
 
@@ -72,11 +76,13 @@ def by_graph(
     limit: int,
 ) -> Identification:
     """Every strategy that the graph has."""
+    check_sources(graph, sources)
     search = _Search(question, graph, Query.of(question), declared, sources, limit)
     identified = any(s.identifies for s in search.strategies)
-    zero = search.is_zero and not search.query.given
+    zero = search.is_zero
     status = Status.ZERO_EFFECT if zero else Status.IDENTIFIED if identified else Status.NOT_IDENTIFIED
     hopeless = status is Status.NOT_IDENTIFIED
+    implications = search.implications  # before it is asked whether everything was listed
     return Identification(
         question,
         graph,
@@ -89,7 +95,7 @@ def by_graph(
         search.complete,
         search.hedge if hopeless else None,
         remedies(graph, search.query, sources) if hopeless else (),
-        search.implications,
+        implications,
         search.bounds if hopeless else (),
     )
 
@@ -149,12 +155,23 @@ class _Search:
 
     @cached_property
     def is_zero(self) -> bool:
-        return not self.graph.descendants(self.query.treatments) & set(self.query.outcomes)
+        """Do the outcomes not notice the treatments, among units with the given properties?"""
+        if not self.query.given:
+            return not self.graph.descendants(self.query.treatments) & set(self.query.outcomes)
+        return any(not {v.name for v in f.expression.free} & set(self.query.treatments) for f in self.functionals)
+
+    @cached_property
+    def is_dense(self) -> bool:
+        """Do hidden causes tie so much together that rare strategies and constraints are not worth their search?"""
+        tied = len(self.general.graph.bidirected)
+        return tied > MOST_TIED and tied > MOST_TIED_EACH * len(self.general.graph.nodes)
 
     @cached_property
     def implications(self) -> tuple[str, ...]:
         found = [str(i) for i in islice(independences(self.graph), self.limit)]
-        if not self.graph.selected and len(self.graph.nodes) <= LARGEST_EXPRESSION:
+        if self.is_dense:
+            self.complete = False
+        elif not self.graph.selected and len(self.graph.nodes) <= LARGEST_EXPRESSION:
             found += [str(v) for v in islice(verma_constraints(self.graph), self.limit)]
         return tuple(found)
 
@@ -162,7 +179,8 @@ class _Search:
     def strategies(self) -> list[Strategy]:
         # What identifies the effect comes before what needs further assumptions.
         found: list[Strategy] = [*self.adjustments, *self.front_doors, *self.functionals]
-        further = () if found or not self.is_open else further_strategies(self.graph, self.query, self.instruments)
+        wanted = self.is_open and not found and not self.is_dense
+        further = further_strategies(self.graph, self.query, self.instruments) if wanted else ()
         return [*found, *self.instruments, *further]
 
     @property
@@ -287,6 +305,8 @@ class _Search:
 
     def proof(self, status: Status) -> list[ProofStep]:
         first = self.strategies[0] if self.strategies else None
+        if status is Status.ZERO_EFFECT and not self.query.given:
+            return zero_proof(self.query)
         if isinstance(first, Adjustment):
             return adjustment_proof(self.problem, self.query, first.adjust_for, first.estimand)
         if isinstance(first, FrontDoor):
@@ -294,7 +314,9 @@ class _Search:
         functional = next((s for s in self.strategies if isinstance(s, Functional)), None)
         if functional is not None:
             return list(functional.proof)
-        return hedge_proof(self.query, self.general) if status is Status.NOT_IDENTIFIED and self.hedge else []
+        if self.mosaic is not None:
+            return selection_proof(self.mosaic, next(self._reasons(), ""))
+        return hedge_proof(self.query, self.general)
 
     def explanation(self, status: Status) -> str:
         if status is Status.ZERO_EFFECT:
@@ -317,7 +339,9 @@ class _Search:
             yield self.hedge.explain(self.general.treatments)
         if self.mosaic is not None and self.mosaic.missing:
             places = listed([s.describe() for s in self.sources])
-            yield f"How {listed(self.mosaic.missing)} responds to its causes does not follow from {places}."
+            missing = self.mosaic.missing
+            verb, whose = ("responds", "its") if len(missing) == 1 else ("respond", "their")
+            yield f"How {listed(missing)} {verb} to {whose} causes does not follow from {places}."
         if self.strategies:
             yield f"Under further assumptions there is an answer. {self.strategies[0].describe()}"
 

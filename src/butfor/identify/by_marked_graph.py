@@ -54,7 +54,7 @@ def by_marked_graph(
         strategies,
         status,
         _explanation(query, task, status, strategies),
-        _proof(query, strategies),
+        (_nowhere(query),) if zero else _proof(query, strategies),
         None if strategies else _open_path(task),
         len(found) <= limit,
         remedies=() if strategies or zero else tuple(_remedies(task)),
@@ -82,6 +82,12 @@ def _explanation(query: Query, task: GeneralisedAdjustment, status: Status, stra
     if not task.amenable:
         return f"The graphs that the {kind} stands for do not agree on the effect: {task.why}."
     return f"In no graph that the {kind} stands for do measured nodes close every path that is not causal."
+
+
+def _nowhere(query: Query) -> ProofStep:
+    x, y = query.treatment, query.outcome
+    words = f"No path leads from {x} to {y} along which {x} may cause {y}, in any graph of the class."
+    return ProofStep(words, "rule 3 of do-calculus", f"{query} = P({y})")
 
 
 def _proof(query: Query, strategies: tuple[Adjustment, ...]) -> tuple[ProofStep, ...]:

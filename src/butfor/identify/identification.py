@@ -87,12 +87,16 @@ class Identification:
         )
 
     def _way_out(self) -> str:
+        ways: list[str] = []
         if self.remedies:
             sentence = self.remedies[0].describe()[:-1]
-            return sentence[:1].lower() + sentence[1:]
-        if self.graph is not None:
-            return "randomise the treatment, or revise the graph"
-        return "give a graph, design=bf.Randomized(), or covariates=[...]"
+            ways.append(sentence[:1].lower() + sentence[1:])
+        if self.bounds:
+            kind = "InstrumentBounds" if any(b.instrument for b in self.bounds) else "NaturalBounds"
+            ways.append(f"bound the effect with study.estimate(bf.{kind}())")
+        if not ways and self.graph is not None:
+            ways = ["randomise the treatment", "revise the graph"]
+        return ", or ".join(ways) or "give a graph, design=bf.Randomized(), or covariates=[...]"
 
     def to_dict(self) -> dict[str, Any]:
         """What `butfor identify --json` prints."""

@@ -93,7 +93,7 @@ def _measured(
         for name in names:
             if name in graph.latent:
                 raise UnknownNode(
-                    f"The {role} {name!r} is not measured; an effect needs both treatment and outcome in the data.",
+                    f"The {role} {name!r} is not measured; an effect needs its {role} in the data.",
                     hint=f"choose a measured {role}, or a proxy for it",
                 )
     return graph

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from butfor.core.serial import public_value
@@ -36,6 +36,11 @@ class ProofStep:
         return f"{self.words} [{reason}]" if reason else self.words
 
 
+def agree(names: Sequence[str], one: str, many: str) -> str:
+    """The verb that the names need."""
+    return one if len(names) == 1 else many
+
+
 def listed(names: tuple[str, ...] | list[str]) -> str:
     """Names in a sentence."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "nothing"
@@ -52,9 +57,16 @@ def adjustment_proof(
         words = f"The effect runs through {listed(between)}; these and what they cause must not be adjusted for."
         steps.append(ProofStep(words, "adjustment criterion (a)", f"Z ∩ Forb({x}, {y}) = ∅"))
     path = problem.backdoor.open_path(problem.treatments, problem.outcomes, problem.graph.selected)
-    if path is None:
-        words = f"No other path connects {x} and {y}, so nothing has to be blocked."
+    if path is None and not adjust_for:
+        words = f"No path between {x} and {y} is open but the causal ones, so nothing has to be blocked."
         steps.append(ProofStep(words, "rule 2 of do-calculus", f"({y} ⊥ {x}) in the graph without arrows out of {x}"))
+    elif path is None:
+        words = (
+            f"No path between {x} and {y} is open but the causal ones, and {listed(adjust_for)} opens none: adjusting "
+            "for it is not needed, and makes the answer more precise."
+        )
+        symbols = f"({y} ⊥ {x} | {', '.join(adjust_for)}) in the proper back-door graph"
+        steps.append(ProofStep(words, "adjustment criterion (b), m-separation", symbols))
     else:
         words = f"{x} and {y} are also connected without causation, for instance by {path}."
         steps.append(ProofStep(words, "m-connection", path))
@@ -118,7 +130,8 @@ def mosaic_proof(graph: CausalGraph, query: Query, found: Mosaic) -> list[ProofS
             steps.extend(_route_steps(Kernel(piece.graph, piece.varying), piece.way, order))
         else:
             target = [n for n in order if n in piece.target]
-            words = f"How {listed(target)} responds is the same in {piece.source.describe()}, which shows it."
+            verb = agree(target, "responds", "respond")
+            words = f"How {listed(target)} {verb} is the same in {piece.source.describe()}, which shows it."
             symbols = f"Q[{', '.join(target)}] = {to_unicode(piece.factor)}"
             steps.append(ProofStep(words, "general identifiability", symbols))
     return [*steps, *_hence(query, found.expression)]
@@ -128,11 +141,15 @@ def _recovery_steps(piece: Piece, way: Recovery, order: list[str]) -> list[Proof
     chosen = listed([n for n in piece.graph.nodes if n in piece.graph.selected])
     steps: list[ProofStep] = []
     for look in way.rounds[:-1]:
-        free = listed([n for n in look.order if n in look.free])
-        words = f"{free} does not act on {chosen}, and behaves in the chosen rows as in all: a division parts it off."
+        names = [n for n in look.order if n in look.free]
+        free = listed(names)
+        words = (
+            f"{free} {agree(names, 'does', 'do')} not act on {chosen}, and {agree(names, 'behaves', 'behave')} in the "
+            "chosen rows as in all: a division parts the rest off."
+        )
         steps.append(ProofStep(words, "recovery from selection", f"Q[{free}] from P(· | {chosen} = 1)"))
     target = [n for n in order if n in way.target]
-    words = f"Now {listed(target)} is not tied to {chosen}: how it responds can be read off the chosen rows."
+    words = f"Now {listed(target)} {agree(target, 'is', 'are')} not tied to {chosen}: the response is that in all rows."
     symbols = f"Q[{', '.join(target)}] = {to_unicode(piece.factor)}"
     return [*steps, ProofStep(words, "recovery from selection", symbols)]
 
@@ -150,7 +167,7 @@ def _before(graph: CausalGraph, query: Query, found: GeneralEffect) -> list[Proo
         steps.append(ProofStep(words, "rule 2 of do-calculus"))
     dropped = [n for n in found.graph.nodes if n not in found.ancestral | found.graph.selected]
     if dropped:
-        words = f"{listed(dropped)} cannot influence the answer and is left out."
+        words = f"{listed(dropped)} cannot influence the answer and {agree(dropped, 'is', 'are')} left out."
         steps.append(ProofStep(words, "rule 3 of do-calculus", f"only ancestors of {query.outcome} matter"))
     return steps
 
@@ -179,11 +196,12 @@ def _route_steps(kernel: Kernel, route: Route, order: list[str]) -> list[ProofSt
     name = f"Q[{', '.join(target)}]"
     if not route.steps:
         formula = to_unicode(kernel.factor(route.start))
-        words = f"How {listed(target)} responds can be read off the data."
+        words = f"How {listed(target)} {agree(target, 'responds', 'respond')} can be read off the data."
         return [ProofStep(words, "district factor", f"{name} = {formula}")]
     steps = [
         ProofStep(
-            f"{listed(target)} shares hidden causes with {listed([n for n in start if n not in target])}; "
+            f"{listed(target)} {agree(target, 'shares', 'share')} hidden causes with "
+            f"{listed([n for n in start if n not in target])}; "
             "together their response can be read off the data.",
             "district factor",
             f"Q[{', '.join(start)}] = {to_unicode(kernel.factor(route.start))}",
@@ -197,7 +215,7 @@ def _route_steps(kernel: Kernel, route: Route, order: list[str]) -> list[ProofSt
         parted = [n for n in order if n in ancestral and n not in following]
         rules: list[str] = []
         if gone:
-            rules.append(f"Sum out {listed(gone)}, which acts on none of the rest.")
+            rules.append(f"Sum out {listed(gone)}, which {agree(gone, 'acts', 'act')} on none of the rest.")
         if parted:
             kept = listed([n for n in order if n in following])
             rules.append(f"No hidden cause ties {kept} to {listed(parted)} any more, so a division parts them.")
@@ -224,3 +242,18 @@ def hedge_proof(query: Query, found: GeneralEffect) -> list[ProofStep]:
         )
     )
     return steps
+
+
+def zero_proof(query: Query) -> list[ProofStep]:
+    """Why an effect is zero."""
+    x, y = query.treatment, query.outcome
+    words = f"No directed path leads from {x} to {y}: whatever {x} is set to, {y} stays as it is."
+    return [ProofStep(words, "rule 3 of do-calculus", f"{query} = P({y})")]
+
+
+def selection_proof(found: Mosaic, reason: str) -> list[ProofStep]:
+    """Why the rows and sources at hand cannot give the effect."""
+    missing = found.missing
+    words = f"How {listed(missing)} {agree(missing, 'responds', 'respond')} to its causes follows from nothing at hand."
+    rule = "recovery from selection, which is complete" if found.query.graph.selected else "general identifiability"
+    return [ProofStep(reason or words, rule, f"Q[{', '.join(missing)}]")]

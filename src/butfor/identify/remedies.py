@@ -19,6 +19,8 @@ MOST_STEPS = 50_000
 
 SENTENCES = {
     "measure": "Measure {}.",
+    "randomise in everyone": "Randomise {} in everyone, not in chosen rows alone, and observe the rest.",
+    "sample": "Draw a random sample of everyone, instead of rows that {} chose.",
     "count": "Find out how {} is distributed in everyone, from a census or a random sample.",
     "orient": "Find out which of {} causes the other.",
     "rule out a common cause": "Find out whether {} have a hidden common cause.",
@@ -31,8 +33,9 @@ class Remedy:
     """Something that can be done about an effect that is not identified.
 
     Attributes:
-        action: "measure", "randomise"; "count": measure it in everyone, not in chosen rows alone; "orient": find out
-            which of two causes the other; "rule out a common cause" of two.
+        action: "measure", "randomise" (perhaps "in everyone"); "sample": rows that nobody chose; "count": measure it in
+            everyone, not in chosen rows alone; "orient": find out which of two causes the other; "rule out a common
+            cause" of two.
         variables: what; a common cause that the graph has no name for is called "common cause of a and b".
     """
 
@@ -54,7 +57,11 @@ def remedies(graph: CausalGraph, query: Query, sources: tuple[Experiment, ...] =
     found = [Remedy("measure", names) for names in _to_measure(graph, query, sources, Effort(MOST_STEPS))]
     if graph.selected:
         found += [Remedy("count", names) for names in _to_count(graph, query, sources, Effort(MOST_STEPS))]
-    found += [Remedy("randomise", names) for names in _to_randomise(graph, query, sources, Effort(MOST_STEPS))]
+        everyone = replace(graph, selected=frozenset())
+        if identify_from(everyone, sources, query.treatments, query.outcomes, query.given).identified:
+            found.append(Remedy("sample", tuple(n for n in graph.nodes if n in graph.selected)))
+    action = "randomise in everyone" if graph.selected else "randomise"
+    found += [Remedy(action, names) for names in _to_randomise(graph, query, sources, Effort(MOST_STEPS))]
     return tuple(found)
 
 

@@ -61,7 +61,7 @@ def estimates_grid(record: StudyRecord) -> Grid:
                     Cell(number(float(fit.result.value[i]), decimals)),
                     Cell(interval(low, high, decimals)),
                     Cell(number(float(fit.result.std_error[i]), None if decimals is None else decimals + 1)),
-                    Cell(p_value(float(fit.result.p_value[i]))),
+                    Cell("" if fit.strategy.kind == "bounds" else p_value(float(fit.result.p_value[i]))),
                     Cell(f"{fit.result.n:,}"),
                     Cell(fit.result.estimand.label, _estimand_note(record, fit)),
                 )

@@ -35,6 +35,7 @@ class Why:
     others: tuple[str, ...]
     implications: tuple[str, ...]
     remedies: tuple[str, ...]
+    bounds: tuple[str, ...]
 
 
 def why(record: StudyRecord) -> Why:
@@ -48,6 +49,7 @@ def why(record: StudyRecord) -> Why:
         others=tuple(s.describe() for s in found.strategies if s != strategy),
         implications=found.implications if strategy is None else strategy.implications,
         remedies=tuple(r.describe() for r in found.remedies),
+        bounds=tuple(b.describe() for b in found.bounds),
     )
 
 

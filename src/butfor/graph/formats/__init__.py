@@ -38,7 +38,7 @@ XML = re.compile(r"<[?!\w]")
 JSON = re.compile(r'\{\s*+(?:"(?:[^"\\]|\\.)*+"\s*+:|\})', re.S)
 
 # Files that are of one format whatever they begin with; in the others the beginning tells.
-READERS = {".graphml": graphml.read, ".json": json_text.read, ".lav": lavaan.read}
+READERS = {".graphml": graphml.read, ".json": json_text.read, ".lav": lavaan.read, ".lavaan": lavaan.read}
 WRITERS = {
     ".dag": dagitty.write,
     ".dagitty": dagitty.write,
@@ -48,6 +48,7 @@ WRITERS = {
     ".gv": dot.write,
     ".json": json_text.write,
     ".lav": lavaan.write,
+    ".lavaan": lavaan.write,
 }
 
 
@@ -123,7 +124,7 @@ def _is_path(text: str) -> bool:
     if Path(text).suffix.lower() in READERS.keys() | WRITERS.keys() | {".txt"}:
         return True
     try:
-        return Path(text).is_file()
+        return Path(text).is_file() or (Path(text).is_dir() and "/" in text)
     except (OSError, ValueError):  # a name that is too long for a file, or that holds a null byte
         return False
 
@@ -131,5 +132,10 @@ def _is_path(text: str) -> bool:
 def _text_of(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise GraphSyntax(f"Graph file {str(path)!r} cannot be read ({error}).", hint="check the path") from error
+    except OSError as error:
+        why = (error.strerror or "no such file").lower()
+        raise GraphSyntax(f"Graph file {str(path)!r} cannot be read ({why}).", hint="check the path") from error
+    except UnicodeDecodeError as error:
+        raise GraphSyntax(
+            f"Graph file {str(path)!r} cannot be read (no text); a graph needs text in UTF-8.", hint="check the path"
+        ) from error

@@ -85,6 +85,9 @@ def recover(graph: CausalGraph, target: Nodes) -> Recovery:
     chosen = graph.selected
     left = frozenset(graph.nodes)
     rounds: list[Round] = []
+    if any(chosen.intersection(graph.parents(n)) for n in target):
+        # The rows show the response to one value of what chose them.
+        return Recovery(target, (), None)
     while True:
         causes = ancestors_within(graph, chosen & left, left)
         left = causes | ancestors_within(graph, target, left)

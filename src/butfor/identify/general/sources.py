@@ -68,6 +68,8 @@ class Experiment:
                 hint="trial do(x) differs(age) measured(x, y)",
             )
         clauses = dict(re.findall(r"(do|differs|measured)\s*\(([^()]*)\)", parts["clauses"]))
+        if any(not inside.strip() for inside in clauses.values()):
+            raise GraphSyntax(f"The source {text!r} names nothing in a bracket; it needs names there.", hint="do(x)")
         names = {word: tuple(n.strip() for n in inside.split(",") if n.strip()) for word, inside in clauses.items()}
         return cls(names.get("do", ()), parts["population"], names.get("differs", ()), names.get("measured"))
 
@@ -160,9 +162,21 @@ def identify_from(
     >>> str(identify_from(graph, [OBSERVATION, Experiment(do=("z",))], ["x"], ["y"]).expression)
     'sum_{z} P(y | do(z), x) P(z)'
     """
+    check_sources(graph, sources)
     query = pose(graph, treatments, outcomes, given)
     needed = tuple(districts(query.graph, query.random))
     return Mosaic(query, needed, tuple(_piece(graph, query.graph, d, sources) for d in needed))
+
+
+def check_sources(graph: CausalGraph, sources: Iterable[Experiment]) -> None:
+    """Refuse a source that speaks of what the graph does not have.
+
+    Raises:
+        UnknownNode: with the nearest name.
+    """
+    for source in sources:
+        for name in (*source.do, *source.differs, *(source.measured or ())):
+            graph.check(name, role="source")
 
 
 def _piece(graph: CausalGraph, projected: CausalGraph, target: Nodes, sources: Sequence[Experiment]) -> Piece | None:
