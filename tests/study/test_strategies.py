@@ -138,7 +138,9 @@ def test_what_no_default_method_estimates_has_a_report_all_the_same(
     tmp_path: Path, graph: str, question: bf.Question
 ) -> None:
     found = study(graph, question)
-    assert "is not answered" in found.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    page = found.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "is not answered" in page
+    assert ("Not identified" in page) == (found.identify().status == "not_identified")
     assert len(found.record().identification.strategies) >= 1
 
 

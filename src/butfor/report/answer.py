@@ -77,7 +77,7 @@ def answer(record: StudyRecord) -> Answer:
     if record.estimates is None:
         found = (
             "The way from data to effect is known, but nothing has been estimated yet."
-            if record.identification.strategies
+            if record.identification.status is not Status.NOT_IDENTIFIED
             else "The effect does not follow from the data and the assumptions made so far."
         )
         return Answer(f"How {question.treatment} changes {question.outcome} is not answered. {found}", "", "", ())
@@ -177,6 +177,8 @@ def _identified(record: StudyRecord) -> Mark:
     chosen = used_strategy(record)
     if chosen is None:
         return Mark(stage, "bad", "Not identified", "No valid route from these data to the effect.")
+    if record.estimates is None and record.identification.status is Status.NOT_IDENTIFIED:
+        return Mark(stage, "bad", "Not identified", "The graph has no answer; further assumptions would give one.")
     if chosen.kind == "bounds":
         return Mark(stage, "unsure", "Bounded", "No single number follows from these data, but an interval does.")
     means = _means(chosen)

@@ -156,7 +156,7 @@ def _context(record: StudyRecord) -> dict[str, Any]:
 
 def _contents(record: StudyRecord) -> tuple[tuple[str, str], ...]:
     """Sections with their headings; without a way to the effect there is nothing to estimate, to break or to decide."""
-    if record.identification.strategies or record.estimates is not None:
+    if record.identification.status != "not_identified" or record.estimates is not None:
         return CONTENTS
     kept = ("graph", "identification", "caveats", "provenance")
     headings = dict(CONTENTS) | {"identification": "Why this is not identified"}
