@@ -60,8 +60,8 @@ from butfor.question import Design, Question
 
 # Nodes visited in the search for front-door sets and for instruments.
 SEARCH = 20_000_000
-# Hidden ties, and hidden ties for each node, beyond which rare strategies and constraints are not sought.
-MOST_TIED, MOST_TIED_EACH = 300, 10
+# Hidden ties beyond which rare strategies and constraints are not sought; and many, if there are so many for each node.
+MOST_TIED, MANY_TIED, MANY_TIED_EACH = 1_000, 300, 10
 # Beyond this size of the projected graph an expression is no answer that anybody reads.
 LARGEST_EXPRESSION = 1_000
 
@@ -164,7 +164,7 @@ class _Search:
     def is_dense(self) -> bool:
         """Do hidden causes tie so much together that rare strategies and constraints are not worth their search?"""
         tied = len(self.general.graph.bidirected)
-        return tied > MOST_TIED and tied > MOST_TIED_EACH * len(self.general.graph.nodes)
+        return tied > MOST_TIED or (tied > MANY_TIED and tied > MANY_TIED_EACH * len(self.general.graph.nodes))
 
     @cached_property
     def implications(self) -> tuple[str, ...]:

@@ -1,0 +1,144 @@
+"""Graphs that nobody should draw and that somebody will paste: an answer or a refusal, never a hang."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import combinations, islice
+
+import pytest
+
+import butfor as bf
+from butfor.core.errors import GraphSyntax
+from butfor.identify.adjustment import AdjustmentProblem, minimal_adjustment_sets, optimal_adjustment_set
+from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets
+from butfor.identify.general import identify_effect
+from butfor.identify.identification import Identification
+from butfor.identify.identify import identify
+from butfor.identify.instruments import InstrumentProblem, instruments
+from butfor.identify.query import Query
+
+HANGS = 120
+
+
+@contextmanager
+def without_hanging() -> Iterator[None]:
+    """What takes two minutes has no end: an answer takes seconds, on a busy machine too."""
+
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"no answer after {HANGS} seconds")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(HANGS)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def random_graph(nodes: int, seed: int, degree: float = 3.0, latent: float = 0.2) -> tuple[bf.CausalGraph, str, str]:
+    """A random DAG, a treatment and something that it acts on."""
+    rng = random.Random(seed)
+    edges: set[tuple[int, int]] = set()
+    while len(edges) < nodes * degree / 2:
+        a, b = rng.sample(range(nodes), 2)
+        edges.add((min(a, b), max(a, b)))
+    names = [f"v{i}" for i in range(nodes)]
+    graph = bf.CausalGraph(tuple(names), tuple((names[a], names[b]) for a, b in sorted(edges)))
+    while True:
+        x = rng.choice(names)
+        effects = sorted(graph.descendants({x}) - {x})
+        if effects:
+            break
+    y = rng.choice(effects)
+    return graph.with_latent(n for n in names if n not in (x, y) and rng.random() < latent), x, y
+
+
+def whole(graph: bf.CausalGraph, query: Query | bf.Question) -> Identification:
+    found = identify(query, graph)
+    assert len(str(found)) < 50_000_000
+    return found
+
+
+@pytest.mark.parametrize("nodes", [50, 100, 1_000, 10_000])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_each_kind_of_strategy_on_random_graphs(nodes: int, seed: int) -> None:
+    graph, x, y = random_graph(nodes, seed)
+    problem = AdjustmentProblem.of(graph, {x}, {y})
+    for search in (
+        lambda: [*islice(minimal_adjustment_sets(problem), 20), optimal_adjustment_set(problem)],
+        lambda: list(islice(minimal_front_door_sets(FrontDoorProblem(graph, frozenset({x}), frozenset({y}))), 20)),
+        lambda: list(islice(instruments(InstrumentProblem(graph, x, y)), 20)),
+        lambda: identify_effect(graph, [x], [y]).expression,
+    ):
+        with without_hanging():
+            search()
+
+
+@pytest.mark.parametrize(("nodes", "degree"), [(100, 3), (100, 8), (1_000, 3), (10_000, 3)])
+@pytest.mark.parametrize("seed", [1, 4])
+def test_all_that_identify_prints_on_random_graphs(nodes: int, degree: float, seed: int) -> None:
+    graph, x, y = random_graph(nodes, seed, degree)
+    with without_hanging():
+        whole(graph, bf.Question(x, y))
+
+
+def _star(count: int) -> bf.CausalGraph:
+    """One hidden cause of everything."""
+    names = [f"v{i}" for i in range(count)]
+    return bf.CausalGraph((), tuple(("u", n) for n in names), latent=frozenset("u"))
+
+
+def _complete(count: int, *, tied: bool = False) -> bf.CausalGraph:
+    names = [f"v{i}" for i in range(count)]
+    pairs = tuple(combinations(names, 2))
+    return bf.CausalGraph(tuple(names), pairs, pairs if tied else ())
+
+
+def _chain(count: int) -> bf.CausalGraph:
+    return bf.CausalGraph((), tuple((f"v{i}", f"v{i + 1}") for i in range(count - 1)))
+
+
+def _district(count: int, ties: int) -> bf.CausalGraph:
+    rng = random.Random(0)
+    names = [f"v{i}" for i in range(count)]
+    chain = [(names[i], names[i + 1]) for i in range(count - 1)]
+    more = [tuple(sorted(rng.sample(range(count), 2))) for _ in range(ties - len(chain))]
+    return bf.CausalGraph(tuple(names), tuple(chain), (*chain, *((names[a], names[b]) for a, b in more)))
+
+
+def _many(count: int) -> bf.CausalGraph:
+    """Paths beside each other, each with a cause, a mediator and a confounder of its own."""
+    edges = [
+        edge
+        for i in range(count)
+        for edge in ((f"c{i}", "v0"), (f"c{i}", f"d{i}"), (f"d{i}", "y"), ("v0", f"m{i}"), (f"m{i}", "y"))
+    ]
+    return bf.CausalGraph((), tuple(edges))
+
+
+MONSTERS: dict[str, tuple[Callable[[], bf.CausalGraph], str, str]] = {
+    "complete with 200 nodes": (lambda: _complete(200), "v50", "v150"),
+    "complete with 60 nodes, each pair tied": (lambda: _complete(60, tied=True), "v20", "v50"),
+    "chain of 50,000": (lambda: _chain(50_000), "v100", "v49000"),
+    "district of 2,000 ties, 1,500 nodes": (lambda: _district(1_500, 2_000), "v100", "v1400"),
+    "district of 2,000 ties, 100 nodes": (lambda: _district(100, 2_000), "v10", "v90"),
+    "one hidden cause of 900": (lambda: _star(900), "v1", "v2"),
+    "2,000 mediators and as many confounders": (lambda: _many(2_000), "v0", "y"),
+}
+
+
+@pytest.mark.parametrize("name", MONSTERS)
+def test_monsters_are_answered(name: str) -> None:
+    build, x, y = MONSTERS[name]
+    graph = build()
+    with without_hanging():
+        whole(graph, bf.Question(x, y))
+
+
+def test_a_hidden_cause_of_ten_thousand_is_refused() -> None:
+    with without_hanging(), pytest.raises(GraphSyntax, match="Hidden nodes tie more than"):
+        identify(bf.Question("v1", "v2"), _star(10_000))
