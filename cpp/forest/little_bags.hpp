@@ -75,7 +75,9 @@ BagVariance bag_variance(const BagSums<S>& sums, const double* gradient, std::si
     for (int s = 0; s < S; ++s) mean += gradient[s] * sums.mean[s] / bags;
     const double between = std::fmax(quadratic_form<S>(sums.between, gradient) / bags - mean * mean, 0.0);
     const double noise = quadratic_form<S>(sums.within, gradient) / (bags * (trees - 1.0)) / trees;
-    return {positive_part(between - noise, between * std::sqrt(2.0 / bags)), noise / bags};
+    // The variance of a variance of G normal numbers is 2/G times its square.
+    const double error = std::sqrt(2.0 / bags * (between * between + noise * noise / (trees - 1.0)));
+    return {positive_part(between - noise, error), noise / bags};
 }
 
 }  // namespace butfor::forest
