@@ -18,6 +18,8 @@ from butfor.decide.decision import Decision, decide
 from butfor.estimators.base import Estimator, Fit, Reading, read_rows, take_samples
 from butfor.estimators.estimates import Estimates, default_estimators, estimable, naive_fit
 from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.formats import read_graph
+from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.antipatterns import check_adjustment
 from butfor.identify.identification import Identification
 from butfor.identify.identify import identify
@@ -88,9 +90,9 @@ class Study:
         return open_dataset(self.source, table=self.table)
 
     @cached_property
-    def causal_graph(self) -> CausalGraph | None:
-        """The graph, parsed."""
-        return None if self.graph is None else CausalGraph.from_any(self.graph)
+    def causal_graph(self) -> CausalGraph | MarkedGraph | None:
+        """The graph, parsed; a class of graphs if the text stands for one."""
+        return None if self.graph is None else read_graph(self.graph)
 
     @property
     def completed(self) -> tuple[str, ...]:
@@ -167,8 +169,9 @@ class Study:
         """Mistakes by name, in the question and in the choice of covariates."""
         names = () if self.covariates is None else tuple(self.covariates)
         found = [*antipatterns(self.question, covariates=names)]
-        if self.causal_graph is None or names:
-            found.extend(check_adjustment(self.causal_graph, self.question, names))
+        graph = self.causal_graph
+        if graph is None or (names and isinstance(graph, CausalGraph)):
+            found.extend(check_adjustment(graph, self.question, names))
         return tuple(dict.fromkeys(found))
 
     def record(self) -> StudyRecord:

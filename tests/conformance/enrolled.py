@@ -6,23 +6,38 @@ from dataclasses import dataclass
 
 import butfor as bf
 from butfor.estimators.base import Estimator
+from tests.estimators.by_graph import ByGraph
 
 LINEAR = {"outcome_model": bf.LinearModel(), "propensity_model": bf.LogisticModel()}
 
 
 @dataclass(frozen=True)
 class Enrolled:
-    """An estimator with the kinds of treatment and the estimands that it answers."""
+    """An estimator with the kinds of treatment and the estimands that it answers, and whether it splits by subgroup."""
 
-    estimator: Estimator
+    estimator: Estimator | ByGraph
     treatments: tuple[str, ...] = ("binary", "arms")
     estimands: tuple[bf.Estimand, ...] = (bf.ATE(),)
     exact: bool = True
+    subgroups: bool = True
 
     @property
     def id(self) -> str:
         return repr(self.estimator)
 
+
+# A front door beside columns before the treatment, a chain whose middle shares a hidden cause with the treatment, a
+# column that is dealt out by weights, and expressions that are counted.
+FRONT_DOOR = (
+    "sex -> treatment; sex -> age; sex -> outcome; region -> treatment; region -> age; region -> outcome; "
+    "treatment -> age -> outcome; treatment <-> outcome"
+)
+CHAIN = (
+    "sex -> treatment; sex -> age; sex -> income; sex -> outcome; treatment -> age -> income -> outcome; "
+    "treatment <-> income; age <-> outcome"
+)
+NAPKIN = "income -> region -> treatment -> outcome; income <-> treatment; income <-> outcome"
+COUNTED = "treatment -> age -> outcome; treatment <-> outcome"
 
 ALL = (
     Enrolled(bf.DifferenceInMeans()),
@@ -34,4 +49,8 @@ ALL = (
     Enrolled(bf.AIPW(folds=2), estimands=(bf.ATE(),), exact=False),
     Enrolled(bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())),
     Enrolled(bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel()), ("amount",)),
+    Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), FRONT_DOOR), subgroups=False),
+    Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), CHAIN)),
+    Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), NAPKIN), subgroups=False),
+    Enrolled(ByGraph(bf.PlugIn(), COUNTED), subgroups=False),
 )

@@ -29,6 +29,7 @@ cases = pytest.mark.parametrize(("enrolled", "kind", "estimand"), list(_cases())
 binary_cases = pytest.mark.parametrize(
     ("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].exact and c.values[1] == "binary"]
 )
+split_cases = pytest.mark.parametrize(("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].subgroups])
 exact_cases = pytest.mark.parametrize(("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].exact])
 
 
@@ -100,7 +101,7 @@ def test_the_influence_function_averages_to_zero(enrolled: Enrolled, kind: str, 
     assert_allclose(estimate.influence.mean(axis=0), 0.0, atol=1e-8 * np.abs(estimate.influence).max())
 
 
-@cases
+@split_cases
 def test_subgroups_add_terms_and_leave_the_overall_effect(enrolled: Enrolled, kind: str, estimand: bf.Estimand) -> None:
     frame = world(kind)
     alone = fit(enrolled, frame, estimand).estimate()

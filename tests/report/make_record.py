@@ -17,6 +17,7 @@ from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.identify import identify
+from butfor.identify.proof import ProofStep
 from butfor.nuisance.balance import balance_table
 from butfor.nuisance.overlap import Overlap, balancing_weights
 from butfor.question import ATE, Question
@@ -108,7 +109,7 @@ def hostile_record() -> StudyRecord:
         full,
         title=f'{bad} & "quotes"',
         graph=graph,
-        identification=replace(full.identification, graph=graph, explanation=bad, proof=(bad,)),
+        identification=replace(full.identification, graph=graph, explanation=bad, proof=(ProofStep(bad, bad, bad),)),
         antipatterns=(Diagnostic("no-graph", Severity.DANGER, bad),),
         provenance=replace(full.provenance, data_source=bad),
         command=bad,

@@ -3,8 +3,27 @@
 from __future__ import annotations
 
 import butfor as bf
+from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
-from tests.simulation.worlds import ARMS, CONFOUNDED, CURVED, DOSE, GROUPS, RANDOMISED, VILLAGES, WEIGHTED, World
+from tests.simulation.worlds import (
+    ARMS,
+    CONFOUNDED,
+    CURVED,
+    DOSE,
+    FRONT_DOOR,
+    FRONT_DOOR_ARMS,
+    FRONT_DOOR_COUNTED,
+    FRONT_DOOR_SAMPLED,
+    FRONT_DOOR_VILLAGES,
+    GROUPS,
+    LONG_WAY,
+    NAPKIN,
+    NAPKIN_COUNTED,
+    RANDOMISED,
+    VILLAGES,
+    WEIGHTED,
+    World,
+)
 
 LINEAR_AIPW = bf.AIPW(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
 LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
@@ -21,9 +40,28 @@ def _hc(kind: str) -> tuple[tuple[str, str], ...]:
 VILLAGE = (("cluster", "village"),)
 
 
-def _case(estimator: bf.Estimator, world: World, estimand: bf.Estimand, **settings: object) -> Case:
+def _case(estimator: bf.Estimator | ByGraph, world: World, estimand: bf.Estimand, **settings: object) -> Case:
     return Case(estimator, world, estimand, world.truth[estimand.label], **settings)  # type: ignore[arg-type]
 
+
+PRIMAL = bf.AugmentedPrimalWeighting(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
+WITH_COVARIATE = "x1 -> treatment; x1 -> m; x1 -> outcome; treatment -> m -> outcome; treatment <-> outcome"
+MEDIATED = "treatment -> m -> outcome; treatment <-> outcome"
+ORDERED = "treatment -> m -> l -> outcome; treatment <-> l; m <-> outcome"
+DEALT_OUT = "w -> z -> treatment -> outcome; w <-> treatment; w <-> outcome"
+
+FUNCTIONAL = (
+    _case(ByGraph(PRIMAL, WITH_COVARIATE), FRONT_DOOR, bf.ATE()),
+    _case(ByGraph(PRIMAL, WITH_COVARIATE), FRONT_DOOR_SAMPLED, bf.ATE(), settings=(("weights", "w"),)),
+    _case(ByGraph(PRIMAL, MEDIATED), FRONT_DOOR_VILLAGES, bf.ATE(), inference=VILLAGE, n=800),
+    Case(ByGraph(PRIMAL, MEDIATED), FRONT_DOOR_ARMS, bf.ATE(), 1.6, term=1),  # type: ignore[arg-type]
+    Case(ByGraph(PRIMAL, MEDIATED), FRONT_DOOR_ARMS, bf.ATE(), 0.8, bands=(0.8, 1.6), draws=1000),  # type: ignore[arg-type]
+    _case(ByGraph(PRIMAL, ORDERED), LONG_WAY, bf.ATE()),
+    _case(ByGraph(PRIMAL, DEALT_OUT), NAPKIN, bf.ATE(), n=1000),
+    _case(ByGraph(PRIMAL, DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000),
+    _case(ByGraph(bf.PlugIn(), DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000),
+    _case(ByGraph(bf.PlugIn(), MEDIATED), FRONT_DOOR_COUNTED, bf.ATE()),
+)
 
 # The difference in means ignores covariates, hence it is right in the randomised worlds only.
 BARE_RANDOMISED = World("randomised", RANDOMISED.draw, RANDOMISED.truth, ())
@@ -47,9 +85,11 @@ FAST = (
     *(Case(e, WEIGHTED, bf.ATE(), 1.0, settings=(("weights", "w"),)) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW)),
     *(_case(e, w, bf.ATE(), inference=VILLAGE, n=800) for e, w in ((DIM, BARE_VILLAGES), (bf.OLS(), VILLAGES))),
     *(_case(e, VILLAGES, bf.ATE(), inference=VILLAGE, n=800) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW, LINEAR_PLR)),
+    *FUNCTIONAL,
 )
 
 SLOW = (
+    _case(ByGraph(bf.AugmentedPrimalWeighting(), WITH_COVARIATE), FRONT_DOOR, bf.ATE(), n=1000, draws=400),
     # Learned nuisances are biased at this size, and the score by the product of their errors: the interval is short.
     _case(bf.AIPW(), CURVED, bf.ATE(), n=1000, draws=400, bias_allowed=0.5, coverage_allowed=0.05),
     _case(bf.AIPW(), CONFOUNDED, bf.ATE(), n=1000, draws=400),

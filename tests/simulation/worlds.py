@@ -106,6 +106,80 @@ def _weighted(rng: Generator, n: int) -> Frame:
     return {"treatment": t, "outcome": y, "x1": x, "w": np.where(x > 0, 4.0, 1.0)}
 
 
+def _front_door(rng: Generator, n: int) -> Frame:
+    """A hidden cause changes the treatment and what the mediator is worth: the effect is .8 (1 + .5 P(T = 1 | x))."""
+    x = rng.normal(size=n)
+    t = (rng.random(n) < _logistic(0.7 * x)).astype(int)
+    worth = rng.normal(1.0 + 0.5 * t, 0.5)
+    m = 0.8 * t + 0.5 * x + rng.normal(size=n)
+    return {"treatment": t, "outcome": worth * m + x + t + rng.normal(size=n), "x1": x, "m": m}
+
+
+def _front_door_arms(rng: Generator, n: int) -> Frame:
+    """Three arms; the hidden cause is worth one unit of outcome per arm, the mediator .8."""
+    t = rng.integers(0, 3, n)
+    m = 0.8 * t + rng.normal(size=n)
+    return {"treatment": np.array(["a", "b", "c"])[t], "outcome": m + t + rng.normal(size=n), "m": m}
+
+
+def _front_door_sampled(rng: Generator, n: int) -> Frame:
+    """Rows with x above zero are drawn four times too rarely, and weighted for it."""
+    frame = _front_door(rng, 8 * n)
+    kept = np.flatnonzero(rng.random(8 * n) < np.where(frame["x1"] > 0, 0.2, 0.8))[:n]
+    sampled = {name: column[kept] for name, column in frame.items()}
+    return sampled | {"w": np.where(sampled["x1"] > 0, 4.0, 1.0)}
+
+
+def _front_door_villages(rng: Generator, n: int) -> Frame:
+    """Five rows a village share treatment and the shocks of mediator and outcome."""
+    village = np.repeat(np.arange(n // 5), 5)
+    t = rng.integers(0, 2, n // 5)[village]
+    shock, push = rng.normal(size=(2, n // 5))[:, village]
+    m = t + 0.7 * push + rng.normal(size=n)
+    return {"treatment": t, "outcome": m + t + shock + rng.normal(size=n), "m": m, "village": village}
+
+
+def _long_way(rng: Generator, n: int) -> Frame:
+    """Treatment and l share a hidden cause, m and outcome another: no front door, one order."""
+    t = rng.integers(0, 2, n)
+    m = t + rng.normal(size=n)
+    second = m + rng.normal(1.0 * t, 1.0) + rng.normal(size=n)
+    return {"treatment": t, "m": m, "l": second, "outcome": second + 0.5 * (m - t) + rng.normal(size=n)}
+
+
+def _napkin(rng: Generator, n: int) -> Frame:
+    """w shares one hidden cause with the treatment and one with the outcome, and decides z."""
+    one, two = rng.normal(size=(2, n))
+    w = one + two + rng.normal(size=n)
+    z = (rng.random(n) < _logistic(0.7 * w)).astype(int)
+    t = (rng.random(n) < _logistic(1.5 * z - 0.75 + one)).astype(int)
+    return {"w": w, "z": z, "treatment": t, "outcome": t + 2 * two + rng.normal(size=n)}
+
+
+def _napkin_counted(rng: Generator, n: int) -> Frame:
+    """The same with columns of zeros and ones."""
+    one, two = rng.integers(0, 2, (2, n))
+    w = (rng.random(n) < 0.2 + 0.3 * one + 0.3 * two).astype(int)
+    z = (rng.random(n) < 0.3 + 0.4 * w).astype(int)
+    t = (rng.random(n) < 0.2 + 0.3 * z + 0.3 * one).astype(int)
+    return {"w": w, "z": z, "treatment": t, "outcome": t + 2 * two + rng.normal(size=n)}
+
+
+def _front_door_counted(rng: Generator, n: int) -> Frame:
+    """A front door whose mediator has three values; the effect is .5 · (1 + .5)."""
+    t = rng.integers(0, 2, n)
+    m = rng.binomial(2, 0.25 + 0.25 * t)
+    return {"treatment": t, "m": m, "outcome": m * rng.normal(1.0 + t, 1.0) + t + rng.normal(size=n)}
+
+
+FRONT_DOOR = World("front door", _front_door, {"ATE": 1.0}, ("x1",))
+FRONT_DOOR_ARMS = World("front door, three arms", _front_door_arms, {"ATE": 0.8, "second": 1.6}, ())
+FRONT_DOOR_SAMPLED = World("front door, unequal sampling", _front_door_sampled, {"ATE": 1.0}, ("x1",))
+FRONT_DOOR_VILLAGES = World("front door, villages", _front_door_villages, {"ATE": 1.0}, ())
+FRONT_DOOR_COUNTED = World("front door, counted", _front_door_counted, {"ATE": 0.75}, ())
+LONG_WAY = World("no front door, one order", _long_way, {"ATE": 1.0}, ())
+NAPKIN = World("napkin", _napkin, {"ATE": 1.0}, ())
+NAPKIN_COUNTED = World("napkin, counted", _napkin_counted, {"ATE": 1.0}, ())
 GROUPS = World("two groups", _groups, {"f": 1.0, "m": 2.0}, ("x1",))
 WEIGHTED = World("unequal sampling", _weighted, {"ATE": 1.0}, ("x1",))
 RANDOMISED = World("randomised", _randomised, dict.fromkeys(("ATE", "ATT", "ATC", "ATO"), 1.0), ("x1",))

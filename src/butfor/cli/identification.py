@@ -14,6 +14,8 @@ from butfor.core.errors import InvalidSetting
 
 if TYPE_CHECKING:
     from butfor.graph.causal_graph import CausalGraph
+    from butfor.graph.marked_graph import MarkedGraph
+    from butfor.identify.general import Experiment
     from butfor.identify.identification import Identification
 
 EVERYTHING = 1_000
@@ -27,6 +29,8 @@ class Asked:
     outcomes: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     latent: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    without_observation: bool = False
 
 
 def print_identification(source: str, asked: Asked, *, everything: bool, as_json: bool) -> int:
@@ -43,11 +47,11 @@ def print_identification(source: str, asked: Asked, *, everything: bool, as_json
 
 
 def _of_graph(source: str, asked: Asked, limit: int) -> Identification:
-    from butfor.graph.causal_graph import CausalGraph
+    from butfor.graph.formats import read_graph
     from butfor.identify.identify import identify
     from butfor.identify.query import Query
 
-    graph = CausalGraph.from_any(source)
+    graph = read_graph(source)
     treatments = asked.treatments or tuple(n for n in graph.nodes if n in graph.exposures)
     outcomes = asked.outcomes or tuple(n for n in graph.nodes if n in graph.outcomes)
     if not (treatments and outcomes):
@@ -55,11 +59,24 @@ def _of_graph(source: str, asked: Asked, limit: int) -> Identification:
             "A graph alone asks nothing; identification needs a treatment and an outcome.",
             hint="--treatment x --outcome y",
         )
-    return identify(Query(treatments, outcomes, asked.given), _hiding(graph, asked.latent), limit=limit)
+    query = Query(treatments, outcomes, asked.given)
+    return identify(query, _hiding(graph, asked.latent), sources=_sources(asked), limit=limit)
 
 
-def _hiding(graph: CausalGraph, latent: tuple[str, ...]) -> CausalGraph:
-    return graph.with_latent(graph.check(n, role="--latent") for n in latent)
+def _hiding(graph: CausalGraph | MarkedGraph, latent: tuple[str, ...]) -> CausalGraph | MarkedGraph:
+    return replace(graph, latent=graph.latent.union(graph.check(n, role="--latent") for n in latent))
+
+
+def _sources(asked: Asked) -> list[Experiment]:
+    from butfor.identify.general import OBSERVATION, Experiment
+
+    if asked.without_observation and not asked.sources:
+        raise InvalidSetting(
+            "There are neither observations nor other sources; identification needs some data.",
+            hint='--source "do(x)"',
+        )
+    found = [] if asked.without_observation else [OBSERVATION]
+    return [*found, *map(Experiment.from_text, asked.sources)]
 
 
 def _of_study(path: Path, asked: Asked, limit: int) -> Identification:
@@ -70,12 +87,19 @@ def _of_study(path: Path, asked: Asked, limit: int) -> Identification:
 
     study = build_study(read_study_file(path), path.parent)
     question, graph = study.question, study.causal_graph
-    if graph is None and (asked.latent or asked.given):
+    if graph is None and (asked.latent or asked.given or asked.sources or asked.without_observation):
         raise InvalidSetting(
-            "The study has no graph; --latent and --given need one.", hint="add graph: to the study file"
+            "The study has no graph; --latent, --given, --source and --without-observation need one.",
+            hint="add graph: to the study file",
         )
     study = replace(study, graph=None if graph is None else _hiding(graph, asked.latent))
-    if not (asked.treatments or asked.outcomes or asked.given):
-        return study.identify()
     query = Query(asked.treatments or (question.treatment,), asked.outcomes or (question.outcome,), asked.given)
-    return identify(query, study.causal_graph, study.design, covariates=study.covariates, limit=limit)
+    return identify(
+        question if query == Query.of(question) else query,
+        study.causal_graph,
+        study.design,
+        covariates=study.covariates,
+        observed=study.dataset.columns if study.causal_graph is not None else None,
+        sources=_sources(asked),
+        limit=limit,
+    )

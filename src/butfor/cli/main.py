@@ -95,6 +95,7 @@ def schema() -> None:
 @app.command()
 def identify(
     graph: Annotated[str, typer.Argument(help="A graph (text or file), or a study file.")],
+    *,
     treatment: Annotated[
         list[str] | None, typer.Option("--treatment", help="Name of the treatment; repeatable.")
     ] = None,
@@ -105,13 +106,27 @@ def identify(
     latent: Annotated[
         list[str] | None, typer.Option("--latent", help="A node that was not measured; repeatable.")
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", help="Data beside the observations, like 'trial do(x) differs(age)'; repeatable."),
+    ] = None,
+    without_observation: Annotated[
+        bool, typer.Option("--without-observation", help="There are no observations, only the sources.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="List up to 1,000 strategies of a kind, not 20.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether and how an effect is identified."""
     from butfor.cli.identification import Asked, print_identification
 
-    asked = Asked(tuple(treatment or ()), tuple(outcome or ()), tuple(given or ()), tuple(latent or ()))
+    asked = Asked(
+        tuple(treatment or ()),
+        tuple(outcome or ()),
+        tuple(given or ()),
+        tuple(latent or ()),
+        tuple(source or ()),
+        without_observation,
+    )
     raise typer.Exit(print_identification(graph, asked, everything=everything, as_json=json))
 
 

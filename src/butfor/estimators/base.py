@@ -195,11 +195,13 @@ class Estimator(ABC):
         kind = sample.treatment.kind
         if kind not in self.treatments:
             words = {"amount": "an amount", "arms": "several arms", "binary": "two arms"}
-            other = "OLS() or PartiallyLinear()" if kind == "amount" else "AIPW()"
+            other = "use OLS() or PartiallyLinear()" if kind == "amount" else "use AIPW()"
+            if strategy.kind not in Estimator.strategies:
+                other = f"group the values of {sample.treatment.name!r} into a few levels"
             raise MethodMismatch(
                 f"Treatment {sample.treatment.name!r} is {words[kind]}; {self.title} needs "
                 f"{' or '.join(words[k] for k in self.treatments)}.",
-                hint=f"use {other}, or arms=True if each value is a treatment of its own",
+                hint=f"{other}, or arms=True if each value is a treatment of its own",
             )
 
 

@@ -158,13 +158,11 @@ def default_estimators(question: Question, strategy: Strategy, *, amount: bool) 
 def _for_expressions(strategy: FrontDoor | Functional) -> tuple[tuple[Estimator, ...], str]:
     if strategy.primal is None:
         return (PlugIn(),), "The expression is evaluated on the frequencies in the data."
-    reason = (
-        "Augmented primal weighting follows the effect through what the treatment acts on, and stays right when one of "
-        "its models is wrong"
+    return (
+        (AugmentedPrimalWeighting(),),
+        "Augmented primal weighting follows the effect through what the treatment acts on, and stays right when its "
+        "models of chances or its models of expectations are wrong.",
     )
-    if isinstance(strategy, FrontDoor):
-        return (AugmentedPrimalWeighting(),), f"{reason}."
-    return (AugmentedPrimalWeighting(), PlugIn()), f"{reason}; the plug-in counts, and trusts no model."
 
 
 def naive_fit(sample: Sample, question: Question, strategy: Strategy, rng: Seed) -> Fit:

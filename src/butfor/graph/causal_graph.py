@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -148,6 +148,11 @@ class CausalGraph:
         return tuple(role for marks, role in ROLES.items() if node in getattr(self, marks))
 
     @cached_property
+    def position(self) -> Mapping[str, int]:
+        """Where each node stands in `nodes`."""
+        return {n: i for i, n in enumerate(self.nodes)}
+
+    @cached_property
     def topological_order(self) -> tuple[str, ...]:
         """Causes before effects; ties in the order of `nodes`."""
         waiting = {n: len(self._parents[n]) for n in self.nodes}
@@ -173,14 +178,31 @@ class CausalGraph:
 
     # --- separation ----------------------------------------------------------------------------------------------
 
-    def is_separated(self, first: Iterable[str], second: Iterable[str], given: Iterable[str] = ()) -> bool:
+    def is_separated(
+        self,
+        first: Iterable[str],
+        second: Iterable[str],
+        given: Iterable[str] = (),
+        *,
+        no_edges_into: Iterable[str] = (),
+        no_edges_out_of: Iterable[str] = (),
+    ) -> bool:
         """Does the graph make the two sets independent given a third (m-separation)?
 
-        >>> CausalGraph.from_any("x -> m -> y").is_separated({"x"}, {"y"}, {"m"})
-        True
+        Args:
+            first: one set.
+            second: the other.
+            given: the third.
+            no_edges_into: nodes whose incoming edges are taken away, as do-calculus asks for.
+            no_edges_out_of: nodes whose outgoing edges are.
+
+        >>> graph = CausalGraph.from_any("x -> m -> y; u -> x; u -> m")
+        >>> graph.is_separated({"x"}, {"y"}, {"m"}), graph.is_separated({"x"}, {"y"}, no_edges_out_of={"m"})
+        (True, True)
         """
         a, b, z = (frozenset(map(self.check, nodes)) for nodes in (first, second, given))
-        return not (separation.reachable(self, a - z, z) & b)
+        cutting = separation.Cutting(self, frozenset(no_edges_into), frozenset(no_edges_out_of))
+        return not separation.is_connected(cutting, a - z, b, z)
 
     def open_path(self, first: Iterable[str], second: Iterable[str], given: Iterable[str] = ()) -> str | None:
         """A shortest path along which the two sets depend on each other given a third, such as `x <- u -> y`."""
@@ -192,7 +214,7 @@ class CausalGraph:
         z = frozenset(adjust_for)
         if z & (self.descendants({treatment}) | self.latent):
             return False
-        return self.without_edges_out_of({treatment}).is_separated({treatment}, {outcome}, z)
+        return self.is_separated({treatment}, {outcome}, z, no_edges_out_of={treatment})
 
     # --- other graphs --------------------------------------------------------------------------------------------
 
@@ -200,6 +222,19 @@ class CausalGraph:
         """The graph in which the nodes cause nothing."""
         gone = frozenset(nodes)
         return self.replaced(directed=tuple(e for e in self.directed if e[0] not in gone))
+
+    def restricted_to(self, nodes: Iterable[str]) -> CausalGraph:
+        """The graph over some of its nodes, with the edges between them.
+
+        >>> CausalGraph.from_any("a -> b -> c; a <-> c").restricted_to({"a", "b"}).directed
+        (('a', 'b'),)
+        """
+        kept = frozenset(nodes)
+        directed, bidirected = (
+            tuple(e for e in edges if e[0] in kept and e[1] in kept) for edges in (self.directed, self.bidirected)
+        )
+        marks = {name: getattr(self, name) & kept for name in ROLES}
+        return CausalGraph(tuple(n for n in self.nodes if n in kept), directed, bidirected, **marks)
 
     def with_latent(self, nodes: Iterable[str]) -> CausalGraph:
         """The graph with more nodes marked as not measured."""
@@ -213,12 +248,22 @@ class CausalGraph:
         latent: frozenset[str] | None = None,
     ) -> CausalGraph:
         """The graph with other edges or other latent nodes."""
-        return replace(
-            self,
-            directed=self.directed if directed is None else directed,
-            bidirected=self.bidirected if bidirected is None else bidirected,
-            latent=self.latent if latent is None else latent,
+        new: dict[str, Any] = {"directed": directed, "bidirected": bidirected, "latent": latent}
+        new = {name: value for name, value in new.items() if value is not None}
+        if any(not self._holds(name, value) for name, value in new.items()):
+            return replace(self, **new)
+        # What is part of a graph is one: nothing has to be checked again, and what is the same is not counted again.
+        part = object.__new__(CausalGraph)
+        stale = ({"_parents", "_children", "topological_order"} if "directed" in new else set[str]()) | (
+            {"_spouses"} if "bidirected" in new else set[str]()
         )
+        part.__dict__.update({k: v for k, v in self.__dict__.items() if k not in stale} | new)
+        return part
+
+    def _holds(self, name: str, value: Collection[Any]) -> bool:
+        """Are these some of the graph's own edges or nodes, each once?"""
+        whole = self._parents.keys() if name == "latent" else set(getattr(self, name))
+        return len(frozenset(value)) == len(value) and whole >= frozenset(value)
 
     # --- text ----------------------------------------------------------------------------------------------------
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
+from math import comb
 
+from butfor.core.errors import GraphSyntax
 from butfor.graph.causal_graph import CausalGraph
 
 Nodes = frozenset[str]
+# Pairs of measured nodes with a hidden common cause: more do not fit into memory.
+MOST_TIES = 500_000
 
 
 def district_of(graph: CausalGraph, node: str, within: Nodes) -> Nodes:
@@ -29,12 +34,12 @@ def districts(graph: CausalGraph, within: Iterable[str] | None = None) -> Iterat
     [['x', 'y'], ['m']]
     """
     inside = frozenset(graph.nodes if within is None else within)
-    waiting = dict.fromkeys(n for n in graph.nodes if n in inside)
-    while waiting:
-        found = district_of(graph, next(iter(waiting)), inside)
-        for node in found:
-            del waiting[node]
-        yield found
+    seen: set[str] = set()
+    for node in graph.nodes if within is None else sorted(inside, key=graph.position.__getitem__):
+        if node not in seen:
+            found = district_of(graph, node, inside)
+            seen |= found
+            yield found
 
 
 def ancestors_within(graph: CausalGraph, nodes: Iterable[str], within: Nodes) -> Nodes:
@@ -90,35 +95,49 @@ def moral_graph(graph: CausalGraph, nodes: Iterable[str] | None = None) -> dict[
 def latent_projection(graph: CausalGraph) -> CausalGraph:
     """The graph over measured nodes with the same implications for them: hidden nodes become edges.
 
-    A directed path through hidden nodes becomes an arrow, a hidden common cause a bidirected edge (Verma 1993).
+    A directed path through hidden nodes becomes an arrow, a hidden common cause a bidirected edge (Verma 1993). Nodes
+    that selected the rows stay: their value is known of every row.
 
     >>> seen = latent_projection(CausalGraph.from_any("u -> x; u -> y; x -> m -> y").with_latent(["u", "m"]))
     >>> seen.directed, seen.bidirected
     ((('x', 'y'),), (('x', 'y'),))
     """
-    if not graph.latent:
-        return graph
-    reach: dict[str, dict[str, None]] = {}  # the measured nodes that a hidden node acts on through hidden nodes only
-    for node in reversed(graph.topological_order):
-        if node in graph.latent:
-            reach[node] = {}
-            for child in graph.children(node):
-                reach[node] |= reach[child] if child in graph.latent else {child: None}
-    seen = [n for n in graph.nodes if n not in graph.latent]
-    directed = tuple((a, b) for a in seen for c in graph.children(a) for b in (reach[c] if c in graph.latent else (c,)))
-    tied = {
-        frozenset(pair): None for n in reach if not _has_hidden_cause(graph, n) for pair in combinations(reach[n], 2)
-    }
+    hidden = graph.latent - graph.selected
+    if not hidden:
+        return replace(graph, latent=hidden) if graph.latent else graph
+    reach = _reach(graph, hidden)
+    seen = [n for n in graph.nodes if n not in hidden]
+    directed = tuple((a, b) for a in seen for c in graph.children(a) for b in (reach[c] if c in hidden else (c,)))
+    # What a hidden node ties together, its hidden cause ties as well.
+    first = [n for n in reach if hidden.isdisjoint(graph.parents(n))]
+    _refuse_too_many(sum(comb(len(reach[n]), 2) for n in first))
+    tied = {frozenset(pair): None for n in first for pair in combinations(reach[n], 2)}
     for a, b in graph.bidirected:
         for left in reach.get(a, (a,)):
             tied |= {frozenset((left, right)): None for right in reach.get(b, (b,)) if right != left}
-    position = {n: i for i, n in enumerate(graph.nodes)}
-    bidirected = sorted(tuple(sorted(pair, key=position.__getitem__)) for pair in tied)
+    bidirected = sorted(tuple(sorted(pair, key=graph.position.__getitem__)) for pair in tied)
     return CausalGraph(
         tuple(seen), tuple(dict.fromkeys(directed)), tuple((a, b) for a, b in bidirected), frozenset(), graph.selected
     )
 
 
-def _has_hidden_cause(graph: CausalGraph, node: str) -> bool:
-    """What a hidden node ties together, its hidden cause ties as well."""
-    return any(p in graph.latent for p in graph.parents(node))
+def _reach(graph: CausalGraph, hidden: Nodes) -> dict[str, dict[str, None]]:
+    """The measured nodes that each hidden node acts on through hidden nodes only."""
+    reach: dict[str, dict[str, None]] = {}
+    size = 0
+    for node in reversed(graph.topological_order):
+        if node in hidden:
+            reach[node] = {}
+            for child in graph.children(node):
+                reach[node] |= reach[child] if child in hidden else {child: None}
+            size += len(reach[node])
+            _refuse_too_many(size)
+    return reach
+
+
+def _refuse_too_many(ties: int) -> None:
+    if ties > MOST_TIES:
+        raise GraphSyntax(
+            f"Hidden nodes tie more than {MOST_TIES:,} pairs of measured nodes together; identification needs fewer.",
+            hint="leave out hidden nodes that act on nearly everything, or what they act on that does not matter",
+        )

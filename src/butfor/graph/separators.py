@@ -9,15 +9,18 @@ Bordat and Cogis 2000 (doi:10.1142/S0129054100000211) for the listing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from butfor.core.effort import Effort
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import districts
 
 Nodes = frozenset[str]
 # Hubs are numbers, nodes are names.
 Place = str | int
+# Nodes visited in a search that nobody has bounded.
+MOST_STEPS = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,19 @@ def minimal_separators(
     *,
     allowed: Iterable[str] | None = None,
     always: Iterable[str] = (),
+    go_on: Callable[[Nodes], bool] | None = None,
+    effort: Effort | None = None,
 ) -> Iterator[Nodes]:
-    """Every separating set without a needless node, one after the other; `always` is given in addition.
+    """Every separating set without a needless node, those near `first` before those behind them.
+
+    Args:
+        graph: the graph.
+        first: one set.
+        second: the other.
+        allowed: nodes that may separate; None for all measured ones.
+        always: nodes that are given in addition.
+        go_on: asked of every set; where the answer is no, neither it nor what lies behind it is listed.
+        effort: the nodes that the search may visit.
 
     >>> graph = CausalGraph.from_any("a -> b -> c; a -> d -> c")
     >>> [sorted(s) for s in minimal_separators(graph, {"a"}, {"c"})]
@@ -104,20 +118,25 @@ def minimal_separators(
     open_to = graph.observed if allowed is None else allowed
     cut = cut_between(graph, first, second, allowed=open_to, always=always)
     start = cut.nearest()
-    if start is None:
+    effort = effort or Effort(MOST_STEPS)
+    if start is None or not (effort.spend(len(cut.neighbours)) and (go_on is None or go_on(start))):
         return
+    yield start
     seen = {start}
     queue = [start]
     beside_sink = cut.walk(cut.sink, cut.separators)[1]
     for separator in queue:
-        yield separator
         behind = cut.walk(cut.source, separator)[0]
         for node in sorted(separator - beside_sink):
             wall = frozenset(n for n in separator - {node} | cut.around(node) if n not in behind)
-            following = cut.walk(cut.sink, wall)[1]
+            reached, following = cut.walk(cut.sink, wall)
+            if not effort.spend(len(reached) + len(separator)):
+                return
             if following not in seen:
                 seen.add(following)
-                queue.append(following)
+                if go_on is None or go_on(following):
+                    yield following
+                    queue.append(following)
 
 
 def nearest_separator(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -13,11 +14,21 @@ from butfor.identify.by_design import instrument_strategy
 from butfor.identify.expression import to_unicode, variables_of
 from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets
 from butfor.identify.general.effect import GeneralEffect, identify_effect
+from butfor.identify.general.hedge import Hedge
+from butfor.identify.general.sources import OBSERVATION, Experiment, Mosaic, identify_from
 from butfor.identify.identification import Identification, Status
 from butfor.identify.implications import independences
 from butfor.identify.instruments import InstrumentProblem, instruments
 from butfor.identify.primal import Primal, primal_structure
-from butfor.identify.proof import ProofStep, adjustment_proof, front_door_proof, general_proof, hedge_proof
+from butfor.identify.proof import (
+    ProofStep,
+    adjustment_proof,
+    front_door_proof,
+    general_proof,
+    hedge_proof,
+    listed,
+    mosaic_proof,
+)
 from butfor.identify.query import Query
 from butfor.identify.remedies import remedies
 from butfor.identify.strategies import (
@@ -34,7 +45,7 @@ from butfor.identify.strategies import (
     front_door_estimand,
     no_hidden_confounding,
 )
-from butfor.identify.unidentified import badly_chosen, blocked_path
+from butfor.identify.unidentified import blocked_path, selection_reason
 from butfor.identify.verma import verma_constraints
 from butfor.question import Design, Question
 
@@ -45,30 +56,32 @@ LARGEST_EXPRESSION = 1_000
 
 
 def by_graph(
-    question: Question | Query, graph: CausalGraph, design: Design, declared: tuple[str, ...] | None, limit: int
+    question: Question | Query,
+    graph: CausalGraph,
+    design: Design,
+    *,
+    declared: tuple[str, ...] | None,
+    sources: tuple[Experiment, ...],
+    limit: int,
 ) -> Identification:
     """Every strategy that the graph has."""
-    search = _Search(question, graph, Query.of(question), declared, limit)
+    search = _Search(question, graph, Query.of(question), declared, sources, limit)
+    identified = any(s.identifies for s in search.strategies)
     zero = search.is_zero and not search.query.given
-    if graph.selected and not search.problem.selection_is_ignorable:
-        found = badly_chosen(question, graph, design, search.problem)
-        return replace(found, status=Status.ZERO_EFFECT, explanation=_zero(search.query)) if zero else found
-    strategies = search.strategies
-    identified = any(not isinstance(s, Instrument) for s in strategies)
     status = Status.ZERO_EFFECT if zero else Status.IDENTIFIED if identified else Status.NOT_IDENTIFIED
-    path = None if search.adjustments or search.query.given else blocked_path(graph, search.problem)
+    hopeless = status is Status.NOT_IDENTIFIED
     return Identification(
         question,
         graph,
         design,
-        tuple(strategies),
+        tuple(search.strategies),
         status,
-        search.explanation(status, path),
+        search.explanation(status),
         tuple(search.proof(status)),
-        path,
+        search.open_path,
         search.complete,
-        None if identified or zero else search.general.hedge,
-        () if identified or zero else remedies(graph, search.query),
+        search.hedge if hopeless else None,
+        remedies(graph, search.query, sources) if hopeless else (),
         search.implications,
     )
 
@@ -88,6 +101,7 @@ class _Search:
     graph: CausalGraph
     query: Query
     declared: tuple[str, ...] | None
+    sources: tuple[Experiment, ...]
     limit: int
     complete: bool = True
 
@@ -95,9 +109,35 @@ class _Search:
     def problem(self) -> AdjustmentProblem:
         return AdjustmentProblem.of(self.graph, self.query.treatments, self.query.outcomes)
 
+    @property
+    def observes(self) -> bool:
+        """Are there observations of the population that is asked about?"""
+        return OBSERVATION in self.sources
+
+    @cached_property
+    def mosaic(self) -> Mosaic | None:
+        """The effect from what is at hand, when that is not just observation of everyone."""
+        if self.sources == (OBSERVATION,) and not self.graph.selected:
+            return None
+        return identify_from(self.graph, self.sources, self.query.treatments, self.query.outcomes, self.query.given)
+
     @cached_property
     def general(self) -> GeneralEffect:
+        """The effect from observation of everyone."""
         return identify_effect(self.graph, self.query.treatments, self.query.outcomes, self.query.given)
+
+    @property
+    def hedge(self) -> Hedge | None:
+        return self.general.hedge if self.mosaic is None else None
+
+    @cached_property
+    def open_path(self) -> str | None:
+        """What no adjustment closes, if adjustment does not do."""
+        if self.adjustments or self.query.given or not self.observes:
+            return None
+        if not self.problem.selection_is_ignorable:
+            return selection_reason(self.graph, self.query, self.problem)[1]
+        return blocked_path(self.graph, self.problem)
 
     @cached_property
     def is_zero(self) -> bool:
@@ -119,7 +159,7 @@ class _Search:
     @cached_property
     def adjustments(self) -> list[Adjustment]:
         problem = self.problem
-        if self.query.given or not problem.is_valid(problem.canonical):
+        if self.query.given or not self.observes or not problem.is_valid(problem.canonical):
             return []
         listed = list(islice(minimal_adjustment_sets(problem), self.limit + 1))
         self.complete = self.complete and len(listed) <= self.limit
@@ -151,7 +191,7 @@ class _Search:
 
     @cached_property
     def front_doors(self) -> list[FrontDoor]:
-        if self.query.given or self.graph.selected:
+        if self.query.given or self.graph.selected or not self.observes:
             return []
         effort = Effort(SEARCH)
         problem = FrontDoorProblem(self.graph, self.problem.treatments, self.problem.outcomes)
@@ -184,7 +224,7 @@ class _Search:
 
     @cached_property
     def instruments(self) -> list[Instrument]:
-        if not self.query.is_plain:
+        if not (self.query.is_plain and self.observes and self.problem.selection_is_ignorable):
             return []
         effort = Effort(SEARCH)
         problem = InstrumentProblem(self.graph, self.query.treatments[0], self.query.outcomes[0])
@@ -197,25 +237,32 @@ class _Search:
 
     @cached_property
     def functionals(self) -> list[Functional]:
-        if self.graph.selected or len(self.general.ancestral) > LARGEST_EXPRESSION or self.general.expression is None:
+        asked = self.general if self.mosaic is None else self.mosaic.query
+        found = self.general if self.mosaic is None else self.mosaic
+        if len(asked.ancestral) > LARGEST_EXPRESSION or found.expression is None:
             return []
         primal = None
-        if self.query.is_plain:
+        if self.query.is_plain and self.mosaic is None:
             primal = primal_structure(self.graph, self.query.treatments[0], self.query.outcomes[0])
-        expression = self.general.expression
-        asked = {*self.query.treatments, *self.query.outcomes}
+        named = {*self.query.treatments, *self.query.outcomes}
         return [
             Functional(
-                expression=expression,
-                columns=tuple(dict.fromkeys(v.name for v in variables_of(expression) if v.name not in asked)),
-                estimand=to_unicode(expression),
-                proof=tuple(general_proof(self.graph, self.query, self.general)),
+                expression=found.expression,
+                columns=tuple(dict.fromkeys(v.name for v in variables_of(found.expression) if v.name not in named)),
+                estimand=to_unicode(found.expression),
+                proof=tuple(self._general_proof()),
                 primal=primal,
+                sources=(OBSERVATION,) if self.mosaic is None else self.mosaic.used,
                 minimal=False,
                 assumptions=(GRAPH, POSITIVITY, CONSISTENCY),
                 implications=self.implications,
             )
         ]
+
+    def _general_proof(self) -> list[ProofStep]:
+        if self.mosaic is None:
+            return general_proof(self.graph, self.query, self.general)
+        return mosaic_proof(self.graph, self.query, self.mosaic)
 
     def proof(self, status: Status) -> list[ProofStep]:
         first = self.strategies[0] if self.strategies else None
@@ -226,28 +273,33 @@ class _Search:
         functional = next((s for s in self.strategies if isinstance(s, Functional)), None)
         if functional is not None:
             return list(functional.proof)
-        return hedge_proof(self.query, self.general) if status is Status.NOT_IDENTIFIED else []
+        return hedge_proof(self.query, self.general) if status is Status.NOT_IDENTIFIED and self.hedge else []
 
-    def explanation(self, status: Status, path: str | None) -> str:
+    def explanation(self, status: Status) -> str:
         if status is Status.ZERO_EFFECT:
             return _zero(self.query)
-        first = next((s for s in self.strategies if not isinstance(s, Instrument)), None)
+        first = next((s for s in self.strategies if s.identifies), None)
         if isinstance(first, Adjustment):
             return f"Identified by adjustment. {first.describe()}{self._compare()}"
         if first is not None:
             kind = "the front door" if isinstance(first, FrontDoor) else "the general algorithm"
             return f"Identified by {kind}. {first.describe()}{self._compare()}"
-        reasons = []
-        if path:
-            reasons.append(
-                f"No set of measured nodes closes every path that is not causal; this one stays open: {path}."
-            )
-        if self.general.hedge is not None:
-            reasons.append(self.general.hedge.explain(self.general.treatments))
+        return " ".join(self._reasons())
+
+    def _reasons(self) -> Iterator[str]:
+        """Why the effect is not identified."""
+        if self.observes and not self.problem.selection_is_ignorable:
+            yield selection_reason(self.graph, self.query, self.problem)[0]
+        elif self.open_path:
+            yield f"No set of measured nodes closes every path that is not causal; this stays open: {self.open_path}."
+        if self.hedge is not None:
+            yield self.hedge.explain(self.general.treatments)
+        if self.mosaic is not None and self.mosaic.missing:
+            places = listed([s.describe() for s in self.sources])
+            yield f"How {listed(self.mosaic.missing)} responds to its causes does not follow from {places}."
         if self.strategies:
             name = self.strategies[0].uses[0]
-            reasons.append(f"{name} is an instrument: it gives an answer under further assumptions.")
-        return " ".join(reasons)
+            yield f"{name} is an instrument: it gives an answer under further assumptions."
 
     def _compare(self) -> str:
         kinds = list(dict.fromkeys(s.kind.replace("_", "-") for s in self.strategies if s.kind != "functional"))

@@ -34,10 +34,11 @@ class GeneralisedAdjustment:
 
     Attributes:
         graph: the graph, of a PDAG with all directions that follow.
-        amenable: can any set do it?
-        why: if not, the path along which causation and confounding look alike; else "".
+        unclear: if not, the first edge of a path along which causation and confounding look alike.
+        why: the path and what is unclear about its first edge, in words; "" if amenable.
         forbidden: what no adjustment set may hold: treatments, outcomes, what proper causal paths may change.
-        backdoor: one graph of the class without the first edges of proper causal paths.
+        member: one graph of the class.
+        backdoor: that graph without the first edges of proper causal paths.
 
     References: Perković, Textor, Kalisch and Maathuis 2018, jmlr.org/papers/v18/16-319.html.
 
@@ -52,9 +53,10 @@ class GeneralisedAdjustment:
     graph: MarkedGraph
     treatments: Nodes
     outcomes: Nodes
-    amenable: bool
+    unclear: Edge | None
     why: str
     forbidden: Nodes
+    member: CausalGraph
     backdoor: CausalGraph
 
     @classmethod
@@ -80,7 +82,12 @@ class GeneralisedAdjustment:
         forbidden = known.possible_descendants(b for _, b in starts) | x | y
         one = member(known)
         backdoor = one.replaced(directed=tuple(e for e in one.directed if e not in starts))
-        return cls(known, x, y, unclear is None, why, forbidden, backdoor)
+        return cls(known, x, y, unclear, why, forbidden, one, backdoor)
+
+    @property
+    def amenable(self) -> bool:
+        """Can any set do it?"""
+        return self.unclear is None
 
     @property
     def candidates(self) -> Nodes:

@@ -10,11 +10,12 @@ from butfor.core.errors import NotIdentified
 from butfor.core.serial import public_value
 from butfor.core.table import Table
 from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.general.hedge import Hedge
 from butfor.identify.proof import ProofStep
 from butfor.identify.query import Query
 from butfor.identify.remedies import Remedy
-from butfor.identify.strategies import AnyStrategy, Instrument
+from butfor.identify.strategies import AnyStrategy
 from butfor.question import Design, Question
 
 
@@ -44,7 +45,7 @@ class Identification:
     """
 
     question: Question | Query
-    graph: CausalGraph | None
+    graph: CausalGraph | MarkedGraph | None
     design: Design
     strategies: tuple[AnyStrategy, ...]
     status: Status
@@ -75,9 +76,7 @@ class Identification:
         Raises:
             NotIdentified: with the reason and the first remedy.
         """
-        if self.strategies and not (
-            self.status is Status.NOT_IDENTIFIED and isinstance(self.strategies[0], Instrument)
-        ):
+        if self.strategies and (self.strategies[0].identifies or self.status is not Status.NOT_IDENTIFIED):
             return self.strategies[0]
         raise NotIdentified(
             f"The effect of {self.query.treatment!r} on {self.query.outcome!r} is not identified. {self.explanation}",

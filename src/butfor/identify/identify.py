@@ -7,8 +7,11 @@ from dataclasses import replace
 
 from butfor.core.errors import UnknownNode
 from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.by_design import by_design, randomized
 from butfor.identify.by_graph import by_graph
+from butfor.identify.by_marked_graph import by_marked_graph
+from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.identification import Identification, Status
 from butfor.identify.query import Query
 from butfor.identify.strategies import CONSISTENCY, OVERLAP, Adjustment, adjustment_estimand, no_hidden_confounding
@@ -19,11 +22,12 @@ LIMIT = 20
 
 def identify(
     question: Question | Query,
-    graph: CausalGraph | None = None,
+    graph: CausalGraph | MarkedGraph | None = None,
     design: Design | None = None,
     *,
     covariates: Iterable[str] | None = None,
     observed: Iterable[str] | None = None,
+    sources: Iterable[Experiment] = (OBSERVATION,),
     limit: int = LIMIT,
 ) -> Identification:
     """Every strategy that identifies the effect, the recommended one first.
@@ -34,10 +38,11 @@ def identify(
 
     Args:
         question: treatment and outcome; or a `Query` about several treatments, outcomes or conditions.
-        graph: what causes what.
+        graph: what causes what; a class of graphs (CPDAG, MAG, PAG) admits adjustment that is valid in all of them.
         design: how the treatment came about.
         covariates: columns that the user wants to adjust for.
         observed: columns of the data; nodes of the graph that are not among them count as not measured.
+        sources: what is at hand beside or instead of observations: experiments, other populations, a census.
         limit: most strategies of each kind that are listed.
 
     Raises:
@@ -53,11 +58,13 @@ def identify(
     if graph is not None:
         graph = _measured(graph, query, observed)
     if isinstance(design, Randomized):
-        return randomized(question, graph, design, declared)
+        return randomized(question, graph if isinstance(graph, CausalGraph) else None, design, declared)
     found = (
         _on_your_word(question, design, declared)
         if graph is None
-        else by_graph(question, graph, design, declared, limit)
+        else by_marked_graph(question, graph, design, declared, limit)
+        if isinstance(graph, MarkedGraph)
+        else by_graph(question, graph, design, declared=declared, sources=tuple(sources), limit=limit)
     )
     strategy = by_design(query, design)
     if strategy is None:
@@ -72,14 +79,16 @@ def identify(
     return replace(found, strategies=(strategy, *others), status=status, explanation=explanation)
 
 
-def _measured(graph: CausalGraph, query: Query, observed: Iterable[str] | None) -> CausalGraph:
+def _measured(
+    graph: CausalGraph | MarkedGraph, query: Query, observed: Iterable[str] | None
+) -> CausalGraph | MarkedGraph:
     roles = (("treatment", query.treatments), ("outcome", query.outcomes), ("condition", query.given))
     for role, names in roles:
         for name in names:
             graph.check(name, role=role)
     if observed is not None:
         known = set(observed)
-        graph = graph.with_latent(n for n in graph.nodes if n not in known)
+        graph = replace(graph, latent=graph.latent.union(n for n in graph.nodes if n not in known))
     for role, names in roles:
         for name in names:
             if name in graph.latent:

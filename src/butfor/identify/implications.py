@@ -13,6 +13,7 @@ from functools import cached_property
 from itertools import combinations
 from math import comb
 
+from butfor.core.effort import Effort
 from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph import separation
@@ -20,6 +21,8 @@ from butfor.graph.causal_graph import CausalGraph, Edge
 
 # Sets of four variables among which tetrads are sought: all of 40 variables.
 MOST_FOURSOMES = 100_000
+# Nodes visited in a search for independences that nobody has bounded.
+MOST_STEPS = 5_000_000
 
 
 @public_value
@@ -114,7 +117,7 @@ class VermaConstraint:
 # --- independences -----------------------------------------------------------------------------------------------
 
 
-def independences(graph: CausalGraph) -> Iterator[Independence]:
+def independences(graph: CausalGraph, *, effort: Effort | None = None) -> Iterator[Independence]:
     """One independence for each missing edge: what the graph denies, pair by pair.
 
     **Answers** which variables must be unrelated in the data, given which others, if the graph is right.
@@ -126,6 +129,8 @@ def independences(graph: CausalGraph) -> Iterator[Independence]:
 
     Args:
         graph: may have latent nodes, bidirected edges and selected nodes.
+        effort: the nodes that the search may visit, enough for all of some hundred variables by default; where it ends,
+            `exhausted` says so.
 
     References:
         van der Zander and Liśkiewicz 2020, Finding minimal d-separators in linear time and applications
@@ -137,14 +142,19 @@ def independences(graph: CausalGraph) -> Iterator[Independence]:
     """
     names = sorted(n for n in graph.observed if n not in graph.selected)
     joined = {frozenset(edge) for edge in (*graph.directed, *graph.bidirected)}
+    effort = effort or Effort(MOST_STEPS)
     for first, second in combinations(names, 2):
         if frozenset((first, second)) not in joined:
-            given = minimal_separator(graph, first, second)
+            given = minimal_separator(graph, first, second, effort=effort)
+            if effort.exhausted:
+                return
             if given is not None:
                 yield Independence(first, second, given)
 
 
-def minimal_separator(graph: CausalGraph, first: str, second: str) -> tuple[str, ...] | None:
+def minimal_separator(
+    graph: CausalGraph, first: str, second: str, *, effort: Effort | None = None
+) -> tuple[str, ...] | None:
     """A set of measured variables that makes two variables independent, and of which nothing can be left out.
 
     Selected nodes are in every set, as the data never show them otherwise. None where no such set exists.
@@ -157,15 +167,19 @@ def minimal_separator(graph: CausalGraph, first: str, second: str) -> tuple[str,
     """
     ends = frozenset((first, second))
     fixed = graph.selected - ends
-    # If any set separates the two, the observed ancestors do.
-    widest = (graph.ancestors(ends | fixed) & frozenset(graph.observed) | fixed) - ends
-    touched = separation.reachable(graph, frozenset({first}), widest)
+    # If any set separates the two, the observed ancestors do; no walk that matters leaves the ancestors.
+    near = graph.ancestors(ends | fixed)
+    if effort is not None and not effort.spend(len(near)):
+        return None
+    cutting = separation.Cutting(graph, within=near)
+    widest = (near & frozenset(graph.observed) | fixed) - ends
+    touched = separation.reachable(cutting, frozenset({first}), widest)
     if second in touched:
         return None
     # What the first end touches is a separator; what the second end touches of it is a minimal one.
-    near = (widest & touched) | fixed
-    touched = separation.reachable(graph, frozenset({second}), near)
-    return tuple(sorted((near & touched) | fixed))
+    touching = (widest & touched) | fixed
+    touched = separation.reachable(cutting, frozenset({second}), touching)
+    return tuple(sorted((touching & touched) | fixed))
 
 
 # --- tetrads -----------------------------------------------------------------------------------------------------

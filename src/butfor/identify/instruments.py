@@ -73,16 +73,20 @@ def instruments(problem: InstrumentProblem, *, effort: Effort | None = None) -> 
     """
     graph, chosen = problem.graph, problem.graph.selected
     effort = effort or Effort(MOST_STEPS)
-    plain = [n for n in graph.nodes if n in problem.unconditional]
-    yield from ((n, ()) for n in plain)
+    yield from ((n, ()) for n in graph.nodes if n in problem.unconditional)
     for node in graph.nodes:
         if node not in problem.candidates or node in problem.unconditional:
             continue
-        if not effort.spend(len(graph.nodes) // 10 + 1):
+        # What leaves a node connected with the treatment does so as well when it lies nearer to the outcome.
+        for separator in minimal_separators(
+            problem.backdoor,
+            {problem.outcome},
+            {node},
+            allowed=problem.candidates,
+            always=chosen,
+            go_on=lambda found, node=node: problem.moves(node, found | chosen),
+            effort=effort,
+        ):
+            yield node, tuple(n for n in graph.nodes if n in separator)
+        if effort.exhausted:
             return
-        others = problem.candidates - {node}
-        for separator in minimal_separators(problem.backdoor, {node}, {problem.outcome}, allowed=others, always=chosen):
-            if not effort.spend(len(graph.nodes)):
-                return
-            if problem.moves(node, separator | chosen):
-                yield node, tuple(n for n in graph.nodes if n in separator)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.adjustment import AdjustmentProblem
-from butfor.identify.expression import to_unicode
+from butfor.identify.expression import Expression, to_unicode
 from butfor.identify.general.c_factors import Kernel, Route, factor_along
 from butfor.identify.general.effect import GeneralEffect
+from butfor.identify.general.selection import Recovery
+from butfor.identify.general.sources import OBSERVATION, Mosaic, Piece
 from butfor.identify.query import Query
 
 
@@ -93,31 +96,74 @@ def front_door_proof(
 
 def general_proof(graph: CausalGraph, query: Query, found: GeneralEffect) -> list[ProofStep]:
     """Why the general algorithm gives the effect, district by district."""
+    order = [n for n in found.graph.topological_order if n in found.ancestral]
+    steps = [*_before(graph, query, found), _split(query, found, [r.target for r in found.routes])]
+    kernel = Kernel(found.graph, found.ancestral)
+    for route in found.routes:
+        steps.extend(_route_steps(kernel, route, order))
+    return [*steps, *_hence(query, found.expression)]
+
+
+def mosaic_proof(graph: CausalGraph, query: Query, found: Mosaic) -> list[ProofStep]:
+    """Why the sources give the effect, district by district."""
+    asked = found.query
+    steps = [*_before(graph, query, asked), _split(query, asked, found.districts)]
+    for piece in found.pieces:
+        if piece is None:
+            continue
+        order = [n for n in piece.graph.topological_order if n in asked.ancestral]
+        if isinstance(piece.way, Recovery):
+            steps.extend(_recovery_steps(piece, piece.way, order))
+        elif piece.source == OBSERVATION:
+            steps.extend(_route_steps(Kernel(piece.graph, piece.varying), piece.way, order))
+        else:
+            target = [n for n in order if n in piece.target]
+            words = f"How {listed(target)} responds is the same in {piece.source.describe()}, which shows it."
+            symbols = f"Q[{', '.join(target)}] = {to_unicode(piece.factor)}"
+            steps.append(ProofStep(words, "general identifiability", symbols))
+    return [*steps, *_hence(query, found.expression)]
+
+
+def _recovery_steps(piece: Piece, way: Recovery, order: list[str]) -> list[ProofStep]:
+    chosen = listed([n for n in piece.graph.nodes if n in piece.graph.selected])
     steps: list[ProofStep] = []
-    if graph.latent:
-        hidden = [n for n in graph.nodes if n in graph.latent]
+    for look in way.rounds[:-1]:
+        free = listed([n for n in look.order if n in look.free])
+        words = f"{free} does not act on {chosen}, and behaves in the chosen rows as in all: a division parts it off."
+        steps.append(ProofStep(words, "recovery from selection", f"Q[{free}] from P(· | {chosen} = 1)"))
+    target = [n for n in order if n in way.target]
+    words = f"Now {listed(target)} is not tied to {chosen}: how it responds can be read off the chosen rows."
+    symbols = f"Q[{', '.join(target)}] = {to_unicode(piece.factor)}"
+    return [*steps, ProofStep(words, "recovery from selection", symbols)]
+
+
+def _before(graph: CausalGraph, query: Query, found: GeneralEffect) -> list[ProofStep]:
+    """What is set aside before the effect is split."""
+    steps: list[ProofStep] = []
+    hidden = [n for n in graph.nodes if n in graph.latent - graph.selected]
+    if hidden:
         words = f"What was not measured ({listed(hidden)}) is replaced by what it does to the measured."
         steps.append(ProofStep(words, "latent projection"))
     if found.exchanged:
         names = listed(sorted(found.exchanged))
         words = f"Observing {names} tells the same as setting it."
         steps.append(ProofStep(words, "rule 2 of do-calculus"))
-    order = [n for n in found.graph.topological_order if n in found.ancestral]
-    dropped = [n for n in found.graph.nodes if n not in found.ancestral]
+    dropped = [n for n in found.graph.nodes if n not in found.ancestral | found.graph.selected]
     if dropped:
         words = f"{listed(dropped)} cannot influence the answer and is left out."
         steps.append(ProofStep(words, "rule 3 of do-calculus", f"only ancestors of {query.outcome} matter"))
-    steps.append(_split(query, found, order))
-    kernel = Kernel(found.graph, found.ancestral)
-    for route in found.routes:
-        steps.extend(_route_steps(kernel, route, order))
-    if found.expression is not None:
-        steps.append(ProofStep(f"Hence {query} = {to_unicode(found.expression)}.", "products of the parts, summed"))
     return steps
 
 
-def _split(query: Query, found: GeneralEffect, order: list[str]) -> ProofStep:
-    parts = [[n for n in order if n in r.target] for r in found.routes]
+def _hence(query: Query, expression: Expression | None) -> list[ProofStep]:
+    if expression is None:
+        return []
+    return [ProofStep(f"Hence {query} = {to_unicode(expression)}.", "products of the parts, summed")]
+
+
+def _split(query: Query, found: GeneralEffect, districts: Iterable[frozenset[str]]) -> ProofStep:
+    order = [n for n in found.graph.topological_order if n in found.ancestral]
+    parts = [[n for n in order if n in d] for d in districts]
     summed = [n for n in order if n in found.random - found.outcomes]
     factors = " ".join(f"Q[{', '.join(p)}]" for p in parts)
     index = f"Σ_{{{', '.join(summed)}}} " if summed else ""
@@ -170,8 +216,7 @@ def hedge_proof(query: Query, found: GeneralEffect) -> list[ProofStep]:
     hedge = found.hedge
     if hedge is None:
         return []
-    order = [n for n in found.graph.topological_order if n in found.ancestral]
-    steps = [_split(query, found, order)]
+    steps = [_split(query, found, [r.target for r in found.routes])]
     outer, inner = ", ".join(hedge.outer), ", ".join(hedge.inner)
     steps.append(
         ProofStep(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from butfor.core.effort import Effort
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
-from butfor.identify.general.effect import identify_effect
 from butfor.identify.general.sources import OBSERVATION, Experiment, identify_from
 from butfor.identify.query import Query
 
@@ -18,13 +17,22 @@ LARGEST = 3
 MOST_STEPS = 50_000
 
 
+SENTENCES = {
+    "measure": "Measure {}.",
+    "count": "Find out how {} is distributed in everyone, from a census or a random sample.",
+    "orient": "Find out which of {} causes the other.",
+    "rule out a common cause": "Find out whether {} have a hidden common cause.",
+}
+
+
 @public_value
 @dataclass(frozen=True)
 class Remedy:
     """Something that can be done about an effect that is not identified.
 
     Attributes:
-        action: "measure" or "randomise".
+        action: "measure", "randomise"; "count": measure it in everyone, not in chosen rows alone; "orient": find out
+            which of two causes the other; "rule out a common cause" of two.
         variables: what; a common cause that the graph has no name for is called "common cause of a and b".
     """
 
@@ -35,36 +43,49 @@ class Remedy:
         """The remedy in a sentence."""
         called = [f"the {n}" if n.startswith("common cause of ") else n for n in self.variables]
         names = " and ".join(filter(None, [", ".join(called[:-1]), called[-1]]))
-        if self.action == "measure":
-            return f"Measure {names}."
+        if self.action in SENTENCES:
+            return SENTENCES[self.action].format(names)
         return f"Randomise {names} and observe the rest."
 
 
-def remedies(graph: CausalGraph, query: Query) -> tuple[Remedy, ...]:
-    """The smallest sets of each kind that identify the effect; the treatment itself last."""
-    measured = tuple(Remedy("measure", found) for found in _to_measure(graph, query, Effort(MOST_STEPS)))
-    randomised = tuple(Remedy("randomise", found) for found in _to_randomise(graph, query, Effort(MOST_STEPS)))
-    return (*measured, *randomised)
+def remedies(graph: CausalGraph, query: Query, sources: tuple[Experiment, ...] = (OBSERVATION,)) -> tuple[Remedy, ...]:
+    """The smallest sets of each kind that identify the effect beside what is at hand; the treatment itself last."""
+    graph = _relevant(graph, query, sources)
+    found = [Remedy("measure", names) for names in _to_measure(graph, query, sources, Effort(MOST_STEPS))]
+    if graph.selected:
+        found += [Remedy("count", names) for names in _to_count(graph, query, sources, Effort(MOST_STEPS))]
+    found += [Remedy("randomise", names) for names in _to_randomise(graph, query, sources, Effort(MOST_STEPS))]
+    return tuple(found)
 
 
-def _to_measure(graph: CausalGraph, query: Query, effort: Effort) -> Iterator[tuple[str, ...]]:
-    named = _with_named_causes(graph)
+def _relevant(graph: CausalGraph, query: Query, sources: tuple[Experiment, ...]) -> CausalGraph:
+    """The part of the graph that the answer can depend on."""
+    named = {n for s in sources for n in (*s.do, *s.differs, *(s.measured or ()))}.intersection(graph.nodes)
+    asked = {*query.treatments, *query.outcomes, *query.given}
+    return graph.restricted_to(graph.ancestors(asked | named | graph.selected))
+
+
+def _to_measure(
+    graph: CausalGraph, query: Query, sources: tuple[Experiment, ...], effort: Effort
+) -> Iterator[tuple[str, ...]]:
+    named = with_named_causes(graph)
     relevant = named.ancestors({*query.outcomes, *query.given})
     hidden = [n for n in named.nodes if n in named.latent & relevant]
     found: list[set[str]] = []
     for size in range(1, LARGEST + 1):
         for chosen in combinations(hidden, size):
-            if any(smaller <= set(chosen) for smaller in found):
-                continue
-            if not effort.spend(len(named.nodes)):
+            needless = any(smaller <= set(chosen) for smaller in found)
+            if not effort.spend(len(found) + 1 if needless else len(named.nodes)):
                 return
+            if needless:
+                continue
             seen = replace(named, latent=named.latent - set(chosen))
-            if identify_effect(seen, query.treatments, query.outcomes, query.given).identified:
+            if identify_from(seen, sources, query.treatments, query.outcomes, query.given).identified:
                 found.append(set(chosen))
                 yield chosen
 
 
-def _with_named_causes(graph: CausalGraph) -> CausalGraph:
+def with_named_causes(graph: CausalGraph) -> CausalGraph:
     """The graph with a hidden node for each bidirected edge."""
     causes = {f"common cause of {a} and {b}": (a, b) for a, b in graph.bidirected}
     arrows = tuple((cause, n) for cause, pair in causes.items() for n in pair)
@@ -73,18 +94,49 @@ def _with_named_causes(graph: CausalGraph) -> CausalGraph:
     )
 
 
-def _to_randomise(graph: CausalGraph, query: Query, effort: Effort) -> Iterator[tuple[str, ...]]:
+def _to_count(
+    graph: CausalGraph, query: Query, sources: tuple[Experiment, ...], effort: Effort
+) -> Iterator[tuple[str, ...]]:
+    """Columns whose distribution in everyone mends what the choice of rows has done."""
+    relevant = graph.ancestors({*query.outcomes, *query.given, *graph.selected})
+    names = [n for n in graph.observed if n in relevant and n not in {*query.treatments, *query.outcomes}]
+    yield from _smallest(
+        [n for n in names if n not in graph.selected],
+        LARGEST,
+        lambda chosen: (*sources, Experiment(population="everyone", measured=chosen)),
+        graph,
+        query,
+        effort,
+    )
+
+
+def _to_randomise(
+    graph: CausalGraph, query: Query, sources: tuple[Experiment, ...], effort: Effort
+) -> Iterator[tuple[str, ...]]:
     relevant = graph.ancestors({*query.outcomes, *query.given}) - {*query.outcomes, *query.given}
     others = [n for n in graph.observed if n in relevant and n not in query.treatments and n not in graph.selected]
+    yield from _smallest(others, 2, lambda chosen: (*sources, Experiment(do=chosen)), graph, query, effort)
+    yield query.treatments
+
+
+def _smallest(
+    names: list[str],
+    largest: int,
+    sources_with: Callable[[tuple[str, ...]], tuple[Experiment, ...]],
+    graph: CausalGraph,
+    query: Query,
+    effort: Effort,
+) -> Iterator[tuple[str, ...]]:
+    """The smallest sets that, as a source, identify the effect."""
     found: list[set[str]] = []
-    for size in (1, 2):
-        for chosen in combinations(others, size):
-            if any(smaller <= set(chosen) for smaller in found):
+    for size in range(1, largest + 1):
+        for chosen in combinations(names, size):
+            needless = any(smaller <= set(chosen) for smaller in found)
+            if not effort.spend(len(found) + 1 if needless else len(graph.nodes)):
+                return
+            if needless:
                 continue
-            if not effort.spend(len(graph.nodes)):
-                break
-            sources = (OBSERVATION, Experiment(do=chosen))
+            sources = sources_with(chosen)
             if identify_from(graph, sources, query.treatments, query.outcomes, query.given).identified:
                 found.append(set(chosen))
                 yield chosen
-    yield query.treatments

@@ -8,14 +8,21 @@ from typing import Any, ClassVar
 from butfor.core.diagnostic import Assumption
 from butfor.core.serial import public_value
 from butfor.identify.expression import ONE, Expression, to_latex, to_text
+from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.primal import Primal
-from butfor.identify.proof import ProofStep
+from butfor.identify.proof import ProofStep, listed
 from butfor.identify.query import Query
 
 GRAPH = Assumption(
     "graph",
     "The graph is right: every arrow that it does not have, and every hidden cause that it does not name, is absent.",
     "Test its implications against the data; show it to someone who knows the field.",
+)
+LEARNED = Assumption(
+    "class of graphs",
+    "The graph is one of those that the drawn class stands for. If the class was learned: from enough rows, of "
+    "variables that depend on each other wherever one causes the other.",
+    "Learn it again from resampled rows and see which edges stay; show it to someone who knows the field.",
 )
 POSITIVITY = Assumption(
     "positivity",
@@ -61,6 +68,10 @@ class Strategy:
         estimand: the effect in terms of what can be observed.
         assumptions: what must be true, and how to probe it.
         implications: independences that follow and that the data could contradict.
+
+    Class attributes:
+        kind: the word in records.
+        identifies: the graph alone makes the strategy an answer; others assume more than any graph says.
     """
 
     adjust_for: tuple[str, ...] = ()
@@ -70,6 +81,7 @@ class Strategy:
     implications: tuple[str, ...] = ()
 
     kind: ClassVar[str] = ""
+    identifies: ClassVar[bool] = True
 
     @property
     def uses(self) -> tuple[str, ...]:
@@ -189,6 +201,7 @@ class Instrument(Strategy):
     instrument: str = ""
 
     kind: ClassVar[str] = "instrument"
+    identifies: ClassVar[bool] = False
 
     @property
     def uses(self) -> tuple[str, ...]:
@@ -220,12 +233,14 @@ class Functional(Strategy):
         columns: the columns of the expression beside treatments and outcomes.
         proof: how it follows.
         primal: the order for a doubly robust estimator, where there is one.
+        sources: where the probabilities of the expression come from; the one table of observations by default.
     """
 
     expression: Expression = ONE
     columns: tuple[str, ...] = ()
     proof: tuple[ProofStep, ...] = ()
     primal: Primal | None = None
+    sources: tuple[Experiment, ...] = (OBSERVATION,)
 
     kind: ClassVar[str] = "functional"
 
@@ -234,14 +249,21 @@ class Functional(Strategy):
         """The columns of the expression."""
         return self.columns
 
+    @property
+    def needs_one_table(self) -> bool:
+        """Are the observations of the study all that it takes?"""
+        return self.sources == (OBSERVATION,)
+
     def describe(self) -> str:
         """The strategy in a sentence."""
-        return f"Compute {self.estimand}."
+        places = "" if self.needs_one_table else f", from {listed([s.describe() for s in self.sources])}"
+        return f"Compute {self.estimand}{places}."
 
     def to_dict(self) -> dict[str, Any]:
         """The record that `butfor identify --json` prints."""
         formulas = {"expression": to_text(self.expression), "latex": to_latex(self.expression)}
-        return {**super().to_dict(), **formulas, "proof": [asdict(step) for step in self.proof]}
+        sources = [s.describe() for s in self.sources]
+        return {**super().to_dict(), **formulas, "sources": sources, "proof": [asdict(step) for step in self.proof]}
 
 
 @public_value

@@ -12,8 +12,13 @@ from butfor.question import Design, Question
 def badly_chosen(
     question: Question | Query, graph: CausalGraph, design: Design, problem: AdjustmentProblem
 ) -> Identification:
-    """The rows that are seen were chosen in a way that adjustment cannot undo."""
-    query = Query.of(question)
+    """The rows that are seen were chosen in a way that nothing undoes."""
+    why, path = selection_reason(graph, Query.of(question), problem)
+    return Identification(question, graph, design, (), Status.NOT_IDENTIFIED, why, (), path)
+
+
+def selection_reason(graph: CausalGraph, query: Query, problem: AdjustmentProblem) -> tuple[str, str | None]:
+    """What the choice of rows does to the effect, and the path along which it does it."""
     x, y = query.treatment, query.outcome
     names = ", ".join(sorted(graph.selected))
     path = problem.assigned.open_path(problem.outcomes, graph.selected, problem.treatments)
@@ -25,8 +30,7 @@ def badly_chosen(
     else:
         why = f"the choice depends on {y} even when {x} is set"
     along = f" ({path})" if path else ""
-    explanation = f"The data hold only rows that {names} chose; {why}{along}, and adjustment does not undo that."
-    return Identification(question, graph, design, (), Status.NOT_IDENTIFIED, explanation, (), path)
+    return f"The data hold only rows that {names} chose; {why}{along}, and no adjustment undoes that.", path
 
 
 def blocked_path(graph: CausalGraph, problem: AdjustmentProblem) -> str | None:

@@ -17,16 +17,21 @@ from butfor.identify.implications import VermaConstraint
 
 Nodes = frozenset[str]
 Steps = tuple[tuple[Nodes, Nodes], ...]
+# Factors written in a search that nobody has bounded.
+MOST_STEPS = 20_000
+LONGEST = 300
 
 
 def verma_constraints(graph: CausalGraph, *, effort: Effort | None = None) -> Iterator[VermaConstraint]:
-    """Every constraint of the kind, one district after the other.
+    """Every constraint of the kind, one district after the other; the search ends with the effort.
+
+    Constraints of more than a few hundred probabilities are left out: no data can contradict them.
 
     >>> print(*verma_constraints(CausalGraph.from_any("a -> b -> c -> d; b <-> d")))
     Σ_{b} P(d | a, b, c) P(b | a) does not depend on a
     """
     projected = latent_projection(graph)
-    effort = effort or Effort(1_000)
+    effort = effort or Effort(MOST_STEPS)
     kernel = Kernel(projected, frozenset(projected.nodes))
     for start in districts(projected):
         yield from _inside(projected, kernel, start, effort)
@@ -37,7 +42,7 @@ def _inside(graph: CausalGraph, kernel: Kernel, start: Nodes, effort: Effort) ->
     queue: list[tuple[Nodes, Steps]] = [(start, ())]
     for district, steps in queue:
         for node in sorted(district):
-            if not effort.spend():
+            if not effort.spend(len(start) if len(start) > 1 else 0):
                 return
             ancestral = ancestors_within(graph, {node}, district)
             following = district_of(graph, node, ancestral)
@@ -49,5 +54,5 @@ def _inside(graph: CausalGraph, kernel: Kernel, start: Nodes, effort: Effort) ->
             expression = factor_along(Route(following, start, way), kernel)
             own = following | {p for n in following for p in graph.parents(n)}
             idle = {v.name for v in expression.free} - own
-            if idle and not isinstance(expression, Probability):
+            if idle and not isinstance(expression, Probability) and expression.size <= LONGEST:
                 yield VermaConstraint(to_unicode(expression), tuple(n for n in graph.nodes if n in idle))

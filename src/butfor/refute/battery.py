@@ -20,6 +20,7 @@ from butfor.refute.omitted_variable import omitted_variable_bounds
 from butfor.refute.placebo_outcome import PlaceboOutcome
 from butfor.refute.placebo_treatment import PlaceboTreatment
 from butfor.refute.random_common_cause import RandomCommonCause
+from butfor.refute.refit import hidden_causes_allowed
 from butfor.refute.refutation import Finding, Refutation, Refutations
 from butfor.refute.refuter import Progress, Refuter
 from butfor.refute.sensitivity import Sensitivity
@@ -103,6 +104,8 @@ def sensitivity(
     >>> sensitivity(fit).omitted_variable.robustness_value > 0.5
     True
     """
+    if hidden_causes_allowed(fit) is not None:
+        return Sensitivity(None, None)
     return Sensitivity(omitted_variable_bounds(fit, benchmarks=benchmarks, cache=cache), EValue.of_fit(fit))
 
 

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from butfor.data.sample import Covariates, Sample
 from butfor.estimators.base import Estimator, Fit
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
+from butfor.estimators.functional.plug_in import PlugIn
+from butfor.identify.strategies import FrontDoor, Functional
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.linear import LinearModel
 from butfor.nuisance.logistic import LogisticModel
@@ -36,7 +38,16 @@ def no_covariates(fit: Fit) -> str | None:
     """Why another covariate would change nothing."""
     if isinstance(fit.estimator, DifferenceInMeans):
         return "the difference in means uses no covariates"
+    if isinstance(fit.estimator, PlugIn):
+        return "the plug-in uses the columns of its expression and no others"
     return no_refit(fit)
+
+
+def hidden_causes_allowed(fit: Fit) -> str | None:
+    """Why a hidden cause of treatment and outcome is nothing to fear."""
+    if isinstance(fit.strategy, FrontDoor | Functional):
+        return "the strategy allows for hidden causes of treatment and outcome; look at the implications of its graph"
+    return None
 
 
 def refit(fit: Fit, sample: Sample, cache: NuisanceCache | None) -> Fit:

@@ -29,6 +29,12 @@ from butfor.report.reasons import used_strategy
 from butfor.report.record import StudyRecord
 
 LEVEL = "95\u00a0%"
+MEANS = {
+    "front_door": "Through what lies between treatment and outcome (front door).",
+    "functional": "By an expression that the general algorithm derives from the graph.",
+    "instrument": "By an instrument, under assumptions that no graph vouches for.",
+    "randomization": "By randomisation.",
+}
 GLYPHS = {"good": "✓", "bad": "✕", "unsure": "!", "plain": "–", "info": "i"}
 
 
@@ -160,7 +166,7 @@ def _identified(record: StudyRecord) -> Mark:
 
 def _means(strategy: Strategy) -> str:
     if not isinstance(strategy, Adjustment):
-        return f"By {strategy.kind}."
+        return MEANS.get(strategy.kind, f"By {strategy.kind.replace('_', ' ')}.")
     if not strategy.adjust_for:
         return "Nothing had to be adjusted for."
     return f"By adjustment for {count(len(strategy.adjust_for), 'covariate')}."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup, escape
 
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.layout import layered_layout
+from butfor.graph.marked_graph import Mark, MarkedGraph
 from butfor.question.question import Question
 from butfor.report.geometry import Box, Curve, connect
 from butfor.report.network import Group, Role, condensed, grouped, on_causal_paths, roles
@@ -34,6 +35,14 @@ SHAPES = {
 }
 
 
+# What the ends of an edge say in a class of graphs, and which edges say it.
+MARKS: dict[str, Callable[[tuple[Mark, Mark]], bool]] = {
+    "circle: an arrowhead or none, not known which": lambda ends: "circle" in ends,
+    "line without tips: a cause, not known in which direction": lambda ends: ends == ("tail", "tail"),
+    "dashed double arrow: a shared cause that nobody measured": lambda ends: ends == ("arrow", "arrow"),
+}
+
+
 @dataclass(frozen=True)
 class Drawing:
     """The same graph from left to right and from top to bottom, and the key to its shapes."""
@@ -41,6 +50,16 @@ class Drawing:
     wide: Markup
     narrow: Markup
     key: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """An edge as it is drawn; each end has a tip: "arrow", "causal", "circle" or none ("")."""
+
+    curve: Curve
+    kind: str
+    start: str
+    end: str
 
 
 @dataclass(frozen=True)
@@ -65,32 +84,45 @@ class Placed:
         return self.group.role
 
 
-def draw_graph(graph: CausalGraph, question: Question, adjusted: Collection[str] = ()) -> Drawing:
+def draw_graph(graph: CausalGraph | MarkedGraph, question: Question, adjusted: Collection[str] = ()) -> Drawing:
     """The graph with causes to the left of effects, and once more with causes above effects for a narrow screen.
 
     Args:
+        graph: of a class of graphs, the marks at both ends of each edge are drawn.
         adjusted: nodes that the analysis adjusts for.
     """
-    role_of = roles(graph, question, adjusted)
-    groups = {group.names[0]: group for group in grouped(graph, role_of)}
-    small = condensed(graph, groups.values())
+    known = graph.definite if isinstance(graph, MarkedGraph) else graph
+    role_of = roles(known, question, adjusted)
+    if isinstance(graph, MarkedGraph):
+        groups = {name: Group((name,), role) for name, role in role_of.items()}
+        small = _laid_out(graph)
+    else:
+        groups = {group.names[0]: group for group in grouped(graph, role_of)}
+        small = condensed(graph, groups.values())
     said = _said(graph, role_of)
-    wide, narrow = (
-        _svg(small, _place(small, groups, down=down), question, said=said, prefix=prefix)
-        for down, prefix in ((False, "graph-wide"), (True, "graph-narrow"))
-    )
-    return Drawing(wide, narrow, _key(graph, groups.values()))
+    drawings: list[Markup] = []
+    for down, prefix in ((False, "graph-wide"), (True, "graph-narrow")):
+        placed = _place(small, groups, down=down)
+        lines = _marked_edges(graph, placed) if isinstance(graph, MarkedGraph) else _edges(small, placed, question)
+        drawings.append(_svg(lines, placed, question, said=said, prefix=prefix))
+    return Drawing(drawings[0], drawings[1], _key(graph, groups.values()))
 
 
-def _svg(graph: CausalGraph, placed: Mapping[str, Placed], question: Question, *, said: str, prefix: str) -> Markup:
-    curves = _edges(graph, placed, question)
+def _laid_out(graph: MarkedGraph) -> CausalGraph:
+    """The graph with every edge along the order of what is known to cause what."""
+    place = {n: i for i, n in enumerate(graph.definite.topological_order)}
+    edges = tuple((a, b) if place[a] < place[b] else (b, a) for a, _, _, b in graph.edges)
+    return CausalGraph(graph.nodes, edges)
+
+
+def _svg(lines: Sequence[Line], placed: Mapping[str, Placed], question: Question, *, said: str, prefix: str) -> Markup:
     reach = [
         (p.x + sx * p.width / 2, p.y + sy * p.height / 2) for p in placed.values() for sx, sy in ((-1, -1), (1, 1))
     ]
-    reach += [curve.at(t / 8) for curve, _ in curves for t in range(9)]
+    reach += [line.curve.at(t / 8) for line in lines for t in range(9)]
     left, top = (min(point[i] for point in reach) - EDGE for i in (0, 1))
     width, height = max(x for x, _ in reach) + EDGE - left, max(y for _, y in reach) + EDGE - top
-    body = [*(_edge(curve, kind, prefix) for curve, kind in curves), *(_node(p) for p in placed.values())]
+    body = [*(_edge(line, prefix) for line in lines), *(_node(p) for p in placed.values())]
     title = f"Causal graph of {question.treatment} and {question.outcome}"
     return Markup(
         f'<svg class="graph" viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}" width="{width:.0f}" '
@@ -190,13 +222,23 @@ def _outline(p: Placed) -> str:
     return outline
 
 
-def _edges(graph: CausalGraph, placed: Mapping[str, Placed], question: Question) -> list[tuple[Curve, str]]:
-    """Curves with their kind: arcs, arrows, and heavier arrows on the way from treatment to outcome."""
+def _edges(graph: CausalGraph, placed: Mapping[str, Placed], question: Question) -> list[Line]:
+    """Arcs, arrows, and heavier arrows on the way from treatment to outcome."""
     causal = on_causal_paths(graph, question)
-    drawn = [(_curve(placed, a, b, curved=True), "arc") for a, b in graph.bidirected]
+    drawn = [Line(_curve(placed, a, b, curved=True), "arc", "arrow", "arrow") for a, b in graph.bidirected]
     for a, b in graph.directed:
         kind = "causal" if a in causal and b in causal else "arrow"
-        drawn.append((_curve(placed, a, b, curved=False), kind))
+        drawn.append(Line(_curve(placed, a, b, curved=False), kind, "", kind))
+    return drawn
+
+
+def _marked_edges(graph: MarkedGraph, placed: Mapping[str, Placed]) -> list[Line]:
+    """Lines with the mark at each end; a tail is no tip."""
+    drawn: list[Line] = []
+    for a, here, there, b in graph.edges:
+        hidden = here == there == "arrow"
+        curve = _curve(placed, a, b, curved=hidden)
+        drawn.append(Line(curve, "arc" if hidden else "arrow", here.replace("tail", ""), there.replace("tail", "")))
     return drawn
 
 
@@ -205,25 +247,32 @@ def _curve(placed: Mapping[str, Placed], a: str, b: str, *, curved: bool) -> Cur
     return connect(placed[a].box, placed[b].box, others, curved=curved)
 
 
-def _edge(curve: Curve, kind: str, prefix: str) -> str:
-    tip = f"url(#{prefix}-{'causal' if kind == 'causal' else 'arrow'})"
-    start = f' marker-start="{tip}"' if kind == "arc" else ""
-    return f'<path class="edge {kind}" d="{curve.path}"{start} marker-end="{tip}"/>'
+def _edge(line: Line, prefix: str) -> str:
+    ends = (("start", line.start), ("end", line.end))
+    tips = "".join(f' marker-{where}="url(#{prefix}-{tip})"' for where, tip in ends if tip)
+    return f'<path class="edge {line.kind}" d="{line.curve.path}"{tips}/>'
 
 
 def _markers(prefix: str) -> str:
+    shapes = {
+        "arrow": '<path class="tip-arrow" d="M0 0.8L10 5L0 9.2z"/>',
+        "causal": '<path class="tip-causal" d="M0 0.8L10 5L0 9.2z"/>',
+        "circle": '<circle class="tip-circle" cx="5" cy="5" r="3.6"/>',
+    }
     tips = "".join(
         f'<marker id="{prefix}-{kind}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" '
-        f'markerUnits="userSpaceOnUse" orient="auto-start-reverse">'
-        f'<path class="tip-{kind}" d="M0 0.8L10 5L0 9.2z"/></marker>'
-        for kind in ("arrow", "causal")
+        f'markerUnits="userSpaceOnUse" orient="auto-start-reverse">{shape}</marker>'
+        for kind, shape in shapes.items()
     )
     return f"<defs>{tips}</defs>"
 
 
-def _key(graph: CausalGraph, groups: Collection[Group]) -> str:
+def _key(graph: CausalGraph | MarkedGraph, groups: Collection[Group]) -> str:
     """The shapes that occur, explained."""
     shapes = [SHAPES[role] for role in Role if any(g.role is role for g in groups)]
+    if isinstance(graph, MarkedGraph):
+        shapes += [words for words, occurs in MARKS.items() if any(occurs(edge[1:3]) for edge in graph.edges)]
+        return f"{sentence_case('; '.join(shapes))}. The drawing stands for every graph that has these marks."
     arcs = ["dashed double arrow: a shared cause that nobody measured"] if graph.bidirected else []
     text = f"{sentence_case('; '.join([*shapes, *arcs]))}. The heavy arrows carry the effect that is asked for."
     if any(len(g.names) > 1 for g in groups):
@@ -231,13 +280,16 @@ def _key(graph: CausalGraph, groups: Collection[Group]) -> str:
     return text
 
 
-def _said(graph: CausalGraph, role_of: Mapping[str, Role]) -> str:
+def _said(graph: CausalGraph | MarkedGraph, role_of: Mapping[str, Role]) -> str:
     """The drawing in words."""
     parts: list[str] = []
     for role in Role:
         names = [name for name, r in role_of.items() if r is role]
         if names:
             parts.append(f"{role.capitalize() or 'Other'}: {', '.join(names)}.")
+    if isinstance(graph, MarkedGraph):
+        parts.append(f"Edges: {'; '.join(graph.in_words((a, b)) for a, _, _, b in graph.edges) or 'none'}.")
+        return " ".join(parts)
     parts.append(f"Arrows: {'; '.join(f'{a} to {b}' for a, b in graph.directed) or 'none'}.")
     if graph.bidirected:
         parts.append(f"Shared hidden causes: {'; '.join(f'{a} and {b}' for a, b in graph.bidirected)}.")

@@ -151,10 +151,12 @@ def _context(record: StudyRecord) -> dict[str, Any]:
 
 
 def _contents(record: StudyRecord) -> tuple[tuple[str, str], ...]:
-    """Sections with their headings."""
-    if record.identification.strategies:
+    """Sections with their headings; without a way to the effect there is nothing to estimate, to break or to decide."""
+    if record.identification.strategies or record.estimates is not None:
         return CONTENTS
-    return tuple((name, "Why this is not identified" if name == "identification" else h) for name, h in CONTENTS)
+    kept = ("graph", "identification", "caveats", "provenance")
+    headings = dict(CONTENTS) | {"identification": "Why this is not identified"}
+    return tuple((name, headings[name]) for name in kept)
 
 
 PICTURES = ("estimates", "terms", "overlap", "balance", "refutations", "sensitivity", "decision")

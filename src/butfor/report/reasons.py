@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from butfor.core.diagnostic import Assumption
+from butfor.identify.proof import ProofStep
 from butfor.identify.strategies import Strategy
 from butfor.report.numbers import listed, number, percent, sentence_case
 from butfor.report.record import StudyRecord
@@ -29,24 +30,24 @@ class Why:
     """The argument from assumptions to effect."""
 
     summary: str
-    steps: tuple[str, ...]
+    steps: tuple[ProofStep, ...]
     assumptions: tuple[Probed, ...]
     others: tuple[str, ...]
     implications: tuple[str, ...]
+    remedies: tuple[str, ...]
 
 
 def why(record: StudyRecord) -> Why:
     """The argument of the strategy that the primary estimate used."""
     found = record.identification
     strategy = used_strategy(record)
-    if strategy is None:
-        return Why(found.explanation, tuple(map(str, found.proof)), (), (), ())
     return Why(
         summary=found.explanation,
-        steps=tuple(map(str, found.proof)),
-        assumptions=tuple(_probed(record, a) for a in strategy.assumptions),
+        steps=found.proof,
+        assumptions=() if strategy is None else tuple(_probed(record, a) for a in strategy.assumptions),
         others=tuple(s.describe() for s in found.strategies if s != strategy),
-        implications=strategy.implications,
+        implications=found.implications if strategy is None else strategy.implications,
+        remedies=tuple(r.describe() for r in found.remedies),
     )
 
 

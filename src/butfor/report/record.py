@@ -10,6 +10,7 @@ from butfor.core.table import Table
 from butfor.decide.decision import Decision
 from butfor.estimators.estimates import Estimates
 from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.identification import Identification
 from butfor.nuisance.overlap import Overlap
 from butfor.question.framing import Framing
@@ -33,7 +34,7 @@ class StudyRecord:
     question: Question
     framing: Framing
     identification: Identification
-    graph: CausalGraph | None = None
+    graph: CausalGraph | MarkedGraph | None = None
     estimates: Estimates | None = None
     refutations: Refutations | None = None
     sensitivity: Sensitivity | None = None

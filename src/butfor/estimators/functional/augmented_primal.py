@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic
-from butfor.core.errors import InvalidSetting, MethodMismatch
+from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch
 from butfor.core.rng import Seed, seed_of
-from butfor.data.sample import Covariates, Sample, TreatmentKind
+from butfor.data.sample import FloatArray, Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
+from butfor.estimators.functional.chain import Chain
+from butfor.estimators.functional.fixing import DealtOut
+from butfor.estimators.functional.learning import Learning
 from butfor.identify.primal import Primal
 from butfor.identify.strategies import FrontDoor, Functional, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.inference.ratio import ratio_effects
-from butfor.nuisance.cache import NuisanceCache, frozen
-from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propensity
+from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
-from butfor.nuisance.folds import Folds, sample_folds
+from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
-from butfor.nuisance.overlap import lift
 from butfor.question import ATE, Question
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +31,8 @@ class AugmentedPrimalWeighting(Estimator):
     """Follow the effect through what the treatment acts on, with learned models and an honest interval.
 
     **Answers** what the treatment would do on average, when a hidden cause of treatment and outcome rules out
-    adjustment, but a mediator (front door) or a chain of measured variables tells the effect all the same.
+    adjustment, but a mediator (front door), a chain of measured variables or a column that acts through the treatment
+    alone (napkin) tells the effect all the same.
 
     **Estimates** the ATE by solving the efficient influence function of E[Y(t)]. With V_1, …, V_K = Y what comes after
     the treatment, H_k what comes before V_k, L those that share hidden causes with the treatment, M the others, and
@@ -46,17 +45,28 @@ class AugmentedPrimalWeighting(Estimator):
     be numbers or categories. With no variable in between this is AIPW, with one it is the front-door estimator of
     Fulcher et al.
 
+    Where the treatment is tied to its own effects through columns Z that act through it alone (nested fixing), rows
+    are first weighted by ρ = P(Z) / P(Z | what came before). With ψ(t) from the weighted rows and
+    m(z) = E[ψ(t) | z, what came before] the score becomes ρ (ψ(t) − m(Z)) + Σ_z P(z) m(z), plus what P(Z) is
+    uncertain by.
+
     **Assumes** the graph (probe: its implications), overlap of the treatment given what comes before each variable in
-    between (probe: the floor diagnostic), and nuisance models whose errors multiply to less than 1/√n.
+    between (probe: the floor diagnostic), and nuisance models whose errors multiply to less than 1/√n. It is right
+    when all models of expectations or all models of chances are.
 
     Args:
         outcome_model: for the expectations; default: mix of penalised linear model and early-stopped boosting.
-        propensity_model: for P(T | …); default: the same mix for classes, calibrated.
+        propensity_model: for P(T | …) and P(Z | …); default: the same mix for classes, calibrated.
         folds: cross-fitting folds.
         floor: propensities are never taken below this; how many were is a diagnostic.
+        groups: how many groups a column Z with more than `most_values` values is cut into.
+        most_values: a column Z with no more values than this is taken as it is.
 
     Raises:
-        MethodMismatch: for a strategy that is not of this kind, or an estimand other than the ATE.
+        MethodMismatch: for a strategy that is not of this kind, an estimand other than the ATE, or subgroups by a
+            column that does not come before the treatment.
+        ConstantColumn: when the whole effect runs through a column with one value.
+        SeparatedPropensity: when a column in between all but decides the treatment.
 
     References:
         Bhattacharya, Nabi and Shpitser 2022 (jmlr.org/papers/v23/20-1171.html); Fulcher, Shpitser, Marealle and
@@ -79,6 +89,8 @@ class AugmentedPrimalWeighting(Estimator):
     propensity_model: Learner | None = None
     folds: int = 5
     floor: float = 0.01
+    groups: int = 4
+    most_values: int = 12
 
     name: ClassVar[str] = "augmented_primal_weighting"
     title: ClassVar[str] = "Augmented primal weighting"
@@ -90,6 +102,11 @@ class AugmentedPrimalWeighting(Estimator):
             raise InvalidSetting(f"floor is {self.floor}; weighting needs 0 < floor < 0.5.", hint="floor=0.01")
         if self.folds < 2:
             raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
+        if self.groups < 2 or self.most_values < 2:
+            raise InvalidSetting(
+                f"groups is {self.groups}, most_values {self.most_values}; both need at least 2.",
+                hint="groups=4, most_values=12",
+            )
 
     @property
     def learners(self) -> tuple[Learner | None, ...]:
@@ -101,9 +118,8 @@ class AugmentedPrimalWeighting(Estimator):
         return isinstance(strategy, FrontDoor | Functional) and strategy.primal is not None
 
     def covariates(self, strategy: Strategy) -> tuple[str, ...]:
-        """What comes before the treatment, and what lies between it and the outcome."""
-        primal = primal_of(strategy)
-        return (*primal.before, *primal.after[:-1])
+        """What comes before the treatment, what lies between it and the outcome, and what is weighted."""
+        return primal_of(strategy).columns
 
     def fit_sample(
         self,
@@ -115,16 +131,19 @@ class AugmentedPrimalWeighting(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; `rng` decides the folds."""
+        primal = primal_of(strategy)
         self.check(sample, strategy)
-        if question.estimand != ATE():
-            raise MethodMismatch(
-                f"The estimand is the {question.estimand.label}; {self.title} answers the ATE.",
-                hint="estimand=bf.ATE(), or a strategy that adjusts",
-            )
+        _refuse(sample, question, primal)
         seed = rng if isinstance(rng, int) else seed_of(rng)
-        folds = sample_folds(sample, self.folds, seed, cache)
-        chain = _Chain.of(self, sample, primal_of(strategy), folds, seed, cache)
-        scores = np.column_stack([chain.score(arm) for arm in range(sample.treatment.arms)])
+        learning = Learning(
+            self.outcome_model or default_outcome_model(),
+            self.propensity_model or default_propensity_model(),
+            self.floor,
+            sample_folds(sample, self.folds, seed, cache),
+            seed,
+            cache,
+        )
+        scores, words, notes = self._scores(sample, primal, learning)
         tops = [scores[:, a] - scores[:, b] for a, b in sample.treatment.contrasts]
         labels, value, influence = ratio_effects(sample, tops, [np.ones(sample.n)] * len(tops))
         estimate = Estimate(
@@ -134,8 +153,23 @@ class AugmentedPrimalWeighting(Estimator):
             estimand=question.estimand,
             **describe(self, sample, strategy, seed),
         )
-        fit = Fit(self, sample, question, strategy, estimate, scores=scores, nuisance_summary=chain.words)
-        return fit.with_diagnostics(*chain.diagnostics)
+        fit = Fit(self, sample, question, strategy, estimate, scores=scores, nuisance_summary=words)
+        return fit.with_diagnostics(*dict.fromkeys(notes))
+
+    def _scores(
+        self, sample: Sample, primal: Primal, learning: Learning
+    ) -> tuple[FloatArray, tuple[str, ...], tuple[Diagnostic, ...]]:
+        """ψ of every arm (rows × arms), the models in words, and caveats."""
+        dealt: list[DealtOut] = []
+        for fixing in primal.fixed:
+            dealt.append(DealtOut.of(sample, fixing, learning, groups=self.groups, most_values=self.most_values))
+            sample = dealt[-1].weighted(sample)
+        chain = Chain.of(sample, primal, learning)
+        scores = [chain.score(arm) for arm in range(sample.treatment.arms)]
+        for column in reversed(dealt):
+            scores = [column.augmented(score) for score in scores]
+        words = (*(d.words for d in dealt), *chain.words)
+        return np.column_stack(scores), words, (*(n for d in dealt for n in d.notes), *chain.notes)
 
 
 def primal_of(strategy: Strategy) -> Primal:
@@ -147,134 +181,30 @@ def primal_of(strategy: Strategy) -> Primal:
     if isinstance(strategy, FrontDoor | Functional) and strategy.primal is not None:
         return strategy.primal
     raise MethodMismatch(
-        f"The strategy is {strategy.kind}; augmented primal weighting needs a treatment that shares no hidden cause "
-        "with what it acts on directly.",
+        f"The strategy is {strategy.kind.replace('_', ' ')}; augmented primal weighting needs a front door, or an "
+        "expression in which the treatment shares no hidden cause with what it acts on directly.",
         hint="AIPW() for adjustment, PlugIn() for any other expression",
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Chain:
-    """The columns in order, and what the models say of them.
-
-    Attributes:
-        histories: the design matrix before each variable after the treatment (H_1, …, H_K).
-        tied: whether each of these variables shares hidden causes with the treatment.
-        propensity: P(arm | H_k) for each history.
-    """
-
-    estimator: AugmentedPrimalWeighting
-    sample: Sample
-    histories: tuple[Covariates, ...]
-    tied: tuple[bool, ...]
-    propensity: tuple[FloatArray, ...]
-    folds: Folds
-    seed: int
-    cache: NuisanceCache | None
-    words: tuple[str, ...]
-    diagnostics: tuple[Diagnostic, ...]
-
-    @classmethod
-    def of(
-        cls,
-        estimator: AugmentedPrimalWeighting,
-        sample: Sample,
-        primal: Primal,
-        folds: Folds,
-        seed: int,
-        cache: NuisanceCache | None,
-    ) -> _Chain:
-        between = primal.after[:-1]
-        sources = sample.covariates.source
-        # A column that the strategy does not know (a simulated covariate of a check) was there before the treatment.
-        known = {n for n in sources if n not in between}
-        histories: list[Covariates] = []
-        for name in (*between, None):
-            histories.append(_only(sample.covariates, known))
-            known |= {name} if name is not None else set()
-        propensity: list[FloatArray] = []
-        diagnostics: dict[Diagnostic, None] = {}
-        words: list[str] = []
-        model = estimator.propensity_model or default_propensity_model()
-        for history in histories:
-            found = cross_fit_propensity(sample.with_covariates(history), model, folds, seed, cache)
-            lifted, notes = lift(found.values, estimator.floor)
-            propensity.append(lifted)
-            diagnostics |= dict.fromkeys(notes)
-            given = ", ".join(dict.fromkeys(history.source)) or "nothing"
-            words.append(f"treatment given {given}: {found.words}")
-        tied = tuple(name in primal.tied for name in primal.after)
-        return cls(
-            estimator,
-            sample,
-            tuple(histories),
-            tied,
-            tuple(propensity),
-            folds,
-            seed,
-            cache,
-            tuple(words),
-            tuple(diagnostics),
+def _refuse(sample: Sample, question: Question, primal: Primal) -> None:
+    title = AugmentedPrimalWeighting.title
+    if question.estimand != ATE():
+        raise MethodMismatch(
+            f"The estimand is the {question.estimand.label}; {title} answers the ATE.",
+            hint="estimand=bf.ATE(), or a strategy that adjusts",
         )
-
-    def score(self, arm: int) -> FloatArray:
-        """ψ(arm), uncentred: its mean is E[Y(arm)]."""
-        codes, arms, rows = self.sample.treatment.codes, self.sample.treatment.arms, np.arange(self.sample.n)
-        expected = self._expected(arm)  # g_0, …, g_K: rows × arms s
-        own = [g[rows, codes] for g in expected]
-        score = own[0].copy()
-        through_m = np.ones(self.sample.n)  # Π p(M_i | t) / p(M_i | T)
-        through_l = np.ones((self.sample.n, arms))  # Π p(L_i | s) / p(L_i | t)
-        start = self.propensity[0]
-        weight = start / start[:, [arm]]
-        here = codes == arm
-        for k, tied in enumerate(self.tied):
-            if tied:
-                score += through_m * (own[k + 1] - own[k])
-            else:
-                gap = expected[k + 1] - expected[k]
-                score += here * np.einsum("ij,ij->i", weight * through_l, gap)
-            if k + 1 < len(self.tied):
-                ratio = self._density_ratio(k)
-                if tied:
-                    through_l = through_l * ratio / ratio[:, [arm]]
-                else:
-                    through_m = through_m * ratio[:, arm] / ratio[rows, codes]
-        return score
-
-    def _density_ratio(self, k: int) -> FloatArray:
-        """p(V_k | H_k, arm) for every arm, up to a factor that all arms share: e(H_{k+1}) / e(H_k)."""
-        return self.propensity[k + 1] / self.propensity[k]
-
-    def _expected(self, arm: int) -> list[FloatArray]:
-        """g_0, …, g_K for every s, from the outcome backwards."""
-        arms = self.sample.treatment.arms
-        current = np.repeat(self.sample.outcome[:, None], arms, axis=1)
-        found = [current]
-        for k in reversed(range(len(self.tied))):
-            history = self.sample.with_covariates(self.histories[k])
-            same = all(np.array_equal(current[:, 0], current[:, s]) for s in range(1, arms))
-            columns: list[FloatArray] = []
-            for s in range(1 if same else arms):
-                target = frozen(np.ascontiguousarray(current[:, s]))
-                by_arm = self._regress(history, target)
-                if same and self.tied[k]:
-                    columns = [by_arm[:, other] for other in range(arms)]
-                else:
-                    columns.append(by_arm[:, s if self.tied[k] else arm])
-            current = np.column_stack(columns * arms if len(columns) == 1 else columns)
-            found.append(current)
-        return found[::-1]
-
-    def _regress(self, history: Sample, target: FloatArray) -> FloatArray:
-        """E[target | H, arm] (rows × arms)."""
-        model = self.estimator.outcome_model or default_outcome_model()
-        aimed = replace(history, outcome=target)
-        return cross_fit_outcome_by_arm(aimed, model, self.folds, self.seed, self.cache).values
-
-
-def _only(covariates: Covariates, sources: set[str]) -> Covariates:
-    keep = [j for j, s in enumerate(covariates.source) if s in sources]
-    matrix = np.ascontiguousarray(covariates.matrix[:, keep])
-    matrix.flags.writeable = False
-    return Covariates(matrix, tuple(covariates.columns[j] for j in keep), tuple(covariates.source[j] for j in keep))
+    strange = [name for name in question.modifiers if primal.fixed or name not in primal.before]
+    if strange:
+        raise MethodMismatch(
+            f"The question asks for subgroups by {strange[0]!r}; {title} needs modifiers among the columns before the "
+            f"treatment ({', '.join(primal.before) or 'none'}){' and no weighted columns' if primal.fixed else ''}.",
+            hint=f"leave {strange[0]!r} out of modifiers, or estimate on the rows of each of its values alone",
+        )
+    carriers = (*primal.after[:-1], *(f.node for f in primal.fixed))
+    constant = [name for name in carriers if name not in sample.covariates.source]
+    if constant:
+        raise ConstantColumn(
+            f"Column {constant[0]!r} has one value in the rows used; the effect runs through it, and needs it to vary.",
+            hint="check the column, and how the rows were selected",
+        )

@@ -19,15 +19,18 @@ from butfor.graph.formats import (
     json_text,
     lavaan,
     mapping,
+    marked,
     nx,
 )
+from butfor.graph.marked_graph import MarkedGraph
 
-__all__ = ["parse", "read_any", "write_as"]
+__all__ = ["parse", "read_any", "read_graph", "write_as"]
 
 # Space and comments; what was taken is never given back, so that reading stays linear.
 SPACE = r"(?:\s++|(?:\#|//)[^\n]*+|/\*.*?\*/)*+"
 # What may stand between the kind of a DOT or dagitty graph and its opening brace.
 NAME = rf'\b{SPACE}(?:"(?:[^"\\]|\\.)*+"|[\w.\-]++)?{SPACE}\{{'
+MARKED = re.compile(rf"(?:c?pdag|mag|pag){NAME}", re.S | re.I)
 DAGITTY = re.compile(rf"(?:dag|mag|pdag|pag|graph){NAME}", re.S | re.I)
 DOT = re.compile(rf"(?:strict\s++)?digraph{NAME}", re.S | re.I)
 GML = re.compile(r"(?:(?:Creator|Version)[^\n]*\n\s*)*+graph\s*+\[")
@@ -46,6 +49,22 @@ WRITERS = {
     ".json": json_text.write,
     ".lav": lavaan.write,
 }
+
+
+def read_graph(source: Any) -> CausalGraph | MarkedGraph:
+    """A causal graph, or a class of graphs where the text says so (`pag { ... }`).
+
+    >>> read_graph("cpdag { a -- b }").kind, read_graph("a -> b").nodes
+    ('pdag', ('a', 'b'))
+    """
+    if isinstance(source, MarkedGraph):
+        return source
+    if isinstance(source, Path) or (isinstance(source, str) and _is_path(source)):
+        path = Path(source)
+        source = source if path.suffix.lower() in READERS else _text_of(path)
+    if isinstance(source, str) and MARKED.match(source, _start_of(source)):
+        return marked.read(source)
+    return read_any(source)
 
 
 def read_any(source: Any) -> CausalGraph:
@@ -73,8 +92,7 @@ def read_any(source: Any) -> CausalGraph:
 def parse(text: str) -> CausalGraph:
     """A graph from text in any of the formats; which one is seen from its beginning."""
     text = text.removeprefix("\ufeff")
-    leading = re.match(SPACE, text, re.S)
-    start = leading.end() if leading else 0
+    start = _start_of(text)
     for beginning, read in (
         (DAGITTY, dagitty.read),
         (DOT, dot.read),
@@ -92,6 +110,11 @@ def parse(text: str) -> CausalGraph:
 def write_as(graph: CausalGraph, suffix: str) -> str:
     """The graph as text in the format of a file's ending; arrow text for endings of no format."""
     return WRITERS.get(suffix.lower(), arrows.write)(graph)
+
+
+def _start_of(text: str) -> int:
+    leading = re.match(SPACE, text, re.S)
+    return leading.end() if leading else 0
 
 
 def _is_path(text: str) -> bool:

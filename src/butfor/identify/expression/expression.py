@@ -54,6 +54,16 @@ class Expression:
         raise TypeError(f"{type(self).__name__} is not an expression.")
 
     @cached_property
+    def size(self) -> int:
+        """How many probabilities the expression has when it is written out."""
+        return sum(part.size for part in self.parts)
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """What it is built from."""
+        return ()
+
+    @cached_property
     def _hash(self) -> int:
         return hash(self.signature)
 
@@ -103,7 +113,27 @@ class Probability(Expression):
     @cached_property
     def signature(self) -> tuple[object, ...]:
         """Sets of variables."""
-        return (frozenset(self.of), frozenset(self.given), frozenset(self.do), self.population)
+        return (frozenset(self.of), self.condition, frozenset(self.do), self.population)
+
+    @cached_property
+    def size(self) -> int:
+        """One."""
+        return 1
+
+    @cached_property
+    def condition(self) -> Variables:
+        """The given variables."""
+        return frozenset(self.given)
+
+    @cached_property
+    def begins(self) -> tuple[object, ...]:
+        """What another probability must have as its conditions to be joined with this one."""
+        return (self.condition.union(self.of), frozenset(self.do), self.population)
+
+    @cached_property
+    def joins(self) -> tuple[object, ...]:
+        """What another probability must begin with."""
+        return (self.condition, frozenset(self.do), self.population)
 
 
 @public_value
@@ -112,6 +142,11 @@ class Product(Expression):
     """Factors, none of them a product; the empty one is 1."""
 
     factors: tuple[Expression, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """Its parts."""
+        return self.factors
 
     @cached_property
     def free(self) -> Variables:
@@ -132,6 +167,11 @@ class Sum(Expression):
     over: tuple[Variable, ...]
     body: Expression
 
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """Its parts."""
+        return (self.body,)
+
     @cached_property
     def free(self) -> Variables:
         """Those of the body that are not summed over."""
@@ -150,6 +190,11 @@ class Ratio(Expression):
 
     numerator: Expression
     denominator: Expression
+
+    @property
+    def parts(self) -> tuple[Expression, ...]:
+        """Its parts."""
+        return (self.numerator, self.denominator)
 
     @cached_property
     def free(self) -> Variables:
@@ -208,18 +253,11 @@ def total(over: Iterable[Variable], body: Expression) -> Expression:
     if isinstance(body, Sum) and not set(body.over) & set(index):
         return total((*body.over, *index), body.body)
     factors = list(body.factors) if isinstance(body, Product) else [body]
-    done = False
-    while not done:
-        done = True
-        for v in list(index):
-            inside = [f for f in factors if v in f.free]
-            if len(inside) == 1 and isinstance(inside[0], Probability) and v in inside[0].of:
-                factors = [g for f in factors if (g := _without(f, v) if f is inside[0] else f) != ONE]
-                index.remove(v)
-                done = False
-        joined = _joined(factors)
-        done = done and len(joined) == len(factors)
-        factors = joined
+    before = -1
+    while before != len(factors):
+        index, factors = _summed_out(index, factors)
+        before = len(factors)
+        factors = _joined(factors)
     inner = [f for f in factors if f.free & set(index)]
     outer = [f for f in factors if not f.free & set(index)]
     if not inner:
@@ -247,6 +285,30 @@ def ratio(numerator: Expression, denominator: Expression) -> Expression:
     return above if below == ONE else Ratio(above, below)
 
 
+def _summed_out(index: list[Variable], factors: list[Expression]) -> tuple[list[Variable], list[Expression]]:
+    """What is left of the index and of the factors after each sum over an outcome of a single factor is done."""
+    slots = list(factors)
+    holders: dict[Variable, set[int]] = {v: set() for v in index}
+    for i, factor in enumerate(slots):
+        for v in factor.free & holders.keys():
+            holders[v].add(i)
+    ready = index
+    while ready:
+        again: dict[Variable, None] = {}
+        # Effects are summed out before their causes, which they hold.
+        for v in reversed(ready):
+            place = next(iter(holders[v])) if len(holders.get(v, ())) == 1 else -1
+            factor = slots[place]
+            if place >= 0 and isinstance(factor, Probability) and v in factor.of:
+                slots[place] = _without(factor, v)
+                for gone in (factor.free - slots[place].free) & holders.keys():
+                    holders[gone].discard(place)
+                    again[gone] = None
+                del holders[v]
+        ready = [v for v in again if v in holders]
+    return [v for v in index if v in holders], [f for f in slots if f is not ONE]
+
+
 def _without(probability: Expression, variable: Variable) -> Expression:
     """P(a, v | c) summed over v."""
     assert isinstance(probability, Probability)
@@ -256,34 +318,27 @@ def _without(probability: Expression, variable: Variable) -> Expression:
 
 def _joined(factors: list[Expression]) -> list[Expression]:
     """P(a | b, c) P(b | c) as P(a, b | c), wherever two factors fit."""
-    out = list(factors)
-    # A probability can only be joined with the one that its own conditions, or a part of them, are the outcomes of.
-    again = True
-    while again:
-        again = False
-        probabilities = [f for f in out if isinstance(f, Probability) and f.given]
-        for first in probabilities:
-            given = frozenset(first.given)
-            for second in out:
-                if isinstance(second, Probability) and second is not first and _chains(first, second, given):
-                    merged = replace(first, of=(*first.of, *second.of), given=second.given)
-                    position = min(_place(out, first), _place(out, second))
-                    out = [f for f in out if f is not first and f is not second]
-                    out.insert(position, merged)
-                    again = True
-                    break
-            if again:
-                break
-    return out
+    out = factors
+    while (pair := _chain(out)) is not None:
+        first, second = (f for f in (out[pair[0]], out[pair[1]]) if isinstance(f, Probability))
+        merged = replace(first, of=(*first.of, *second.of), given=second.given)
+        position = min(pair)
+        out = [f for i, f in enumerate(out) if i not in pair]
+        out.insert(position, merged)
+    return list(out)
 
 
-def _place(factors: list[Expression], wanted: Expression) -> int:
-    return next(i for i, f in enumerate(factors) if f is wanted)
-
-
-def _chains(first: Probability, second: Probability, given: Variables) -> bool:
-    same = first.population == second.population and frozenset(first.do) == frozenset(second.do)
-    return same and given == frozenset((*second.of, *second.given)) and not set(second.of) & set(first.of)
+def _chain(factors: list[Expression]) -> tuple[int, int] | None:
+    """Where a probability is, and one whose outcomes and conditions are its conditions."""
+    probabilities = [(i, f) for i, f in enumerate(factors) if isinstance(f, Probability)]
+    beginning: dict[tuple[object, ...], list[int]] = {}
+    for i, f in probabilities:
+        beginning.setdefault(f.begins, []).append(i)
+    for i, f in probabilities:
+        for j in beginning.get(f.joins, ()) if f.given else ():
+            if j != i:
+                return i, j
+    return None
 
 
 def _conditional(top: Expression, bottom: Expression) -> Expression | None:

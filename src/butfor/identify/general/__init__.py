@@ -2,6 +2,6 @@
 
 from butfor.identify.general.effect import GeneralEffect, identify_effect
 from butfor.identify.general.hedge import Hedge, is_hedge
-from butfor.identify.general.sources import Experiment, identify_from
+from butfor.identify.general.sources import OBSERVATION, Experiment, identify_from
 
-__all__ = ["Experiment", "GeneralEffect", "Hedge", "identify_effect", "identify_from", "is_hedge"]
+__all__ = ["OBSERVATION", "Experiment", "GeneralEffect", "Hedge", "identify_effect", "identify_from", "is_hedge"]

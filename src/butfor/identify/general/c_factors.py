@@ -83,25 +83,29 @@ class Kernel:
 
 def factor_along(route: Route, kernel: Kernel) -> Expression:
     """Q[target] as an expression in the kernel."""
-    order = kernel.graph.topological_order
-    found = kernel.factor(route.start)
-    district = route.start
+    return follow(route, kernel.factor(route.start), kernel.graph.topological_order)
+
+
+def follow(route: Route, start: Expression, order: Sequence[str]) -> Expression:
+    """Q[target] from Q[start]."""
+    found, district = start, route.start
     for ancestral, following in route.steps:
         found = total([Variable(n) for n in order if n in district - ancestral], found)
-        found = _factor_inside(found, [n for n in order if n in ancestral], following)
+        found = factor_inside(found, [n for n in order if n in ancestral], following)
         district = following
     return found
 
 
-def _factor_inside(whole: Expression, order: list[str], district: Nodes) -> Expression:
-    """Q[district] from Q[A] (Tian and Pearl 2002, lemma 4), one ratio for each run of neighbours in the order."""
-    if len(district) == len(order):
+def factor_inside(whole: Expression, order: Sequence[str], part: Nodes) -> Expression:
+    """Π P(v | before v) over a part, from the joint of nodes in order: Q[part] for districts of them (Tian and Pearl
+    2002, lemma 4), one ratio for each run of neighbours in the order."""
+    if len(part) == len(order):
         return whole
     factors: list[Expression] = []
     end = len(order)
     while end > 0:
         start = end
-        while start > 0 and order[start - 1] in district:
+        while start > 0 and order[start - 1] in part:
             start -= 1
         if start < end:
             after, run = order[end:], order[start:end]

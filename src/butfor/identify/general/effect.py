@@ -19,6 +19,10 @@ from butfor.identify.general.c_factors import Kernel, Route, factor_along, find_
 from butfor.identify.general.hedge import Hedge
 
 Nodes = frozenset[str]
+# Beyond so many nodes, or so many probabilities, an expression is no answer that anybody reads: each step of a route
+# can more than double what is written.
+MOST_NODES = 1_000
+MOST_WRITTEN = 5_000
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,12 @@ class GeneralEffect:
 
     @cached_property
     def expression(self) -> Expression | None:
-        """The effect in terms of what is observed, or None."""
-        if not self.identified:
+        """The effect in terms of what is observed; None where there is none, or none that anybody could read."""
+        if not self.identified or len(self.ancestral) > MOST_NODES:
             return None
         kernel = Kernel(self.graph, self.ancestral)
-        return assemble(self, [factor_along(route, kernel) for route in self.routes])
+        found = assemble(self, [factor_along(route, kernel) for route in self.routes])
+        return found if found.size <= MOST_WRITTEN else None
 
 
 def identify_effect(
@@ -102,17 +107,9 @@ def exchange(graph: CausalGraph, treatments: Nodes, outcomes: Nodes, given: Node
     left, x = given, treatments
     for node in [n for n in graph.nodes if n in given]:
         others = left - {node}
-        cut = _without_into(graph, x).without_edges_out_of({node})
-        if cut.is_separated(outcomes, {node}, x | others):
+        if graph.is_separated(outcomes, {node}, x | others, no_edges_into=x, no_edges_out_of={node}):
             left, x = others, x | {node}
     return left
-
-
-def _without_into(graph: CausalGraph, nodes: Nodes) -> CausalGraph:
-    return graph.replaced(
-        directed=tuple(e for e in graph.directed if e[1] not in nodes),
-        bidirected=tuple(e for e in graph.bidirected if not nodes & set(e)),
-    )
 
 
 def assemble(query: GeneralEffect, factors: list[Expression], population: str = "") -> Expression:
@@ -124,9 +121,9 @@ def assemble(query: GeneralEffect, factors: list[Expression], population: str = 
     effect = total(hidden, product(effects_first))
     if query.given:
         effect = ratio(effect, total([Variable(n) for n in order if n in query.outcomes], effect))
-    asked = frozenset(map(Variable, query.treatments | query.outcomes | query.given))
-    idle = sorted(effect.free - asked)
+    asked = query.treatments | query.outcomes | query.given
+    idle = sorted(v for v in effect.free if v.name not in asked)
     if idle:
         # The factor is the same for every value of these: an average over them has no loose ends.
         effect = total(idle, product([effect, Probability(tuple(idle), population=population)]))
-    return with_clear_names(effect)
+    return with_clear_names(effect) if effect.size <= MOST_WRITTEN else effect

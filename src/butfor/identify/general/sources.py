@@ -3,20 +3,24 @@
 Each district's factor may come from any source in which it behaves as in the population that is asked about: the source
 does not intervene in it, and no difference between the populations points into it (g-identification: Lee, Correa and
 Bareinboim 2019, arXiv:1906.08840 [UAI]; transport: Lee, Correa and Bareinboim 2020, doi:10.1609/aaai.v34i06.6582).
+Where the graph has selected nodes, observation shows the rows that they chose, and nothing else does.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from butfor.core.errors import InvalidSetting
+from butfor.core.errors import GraphSyntax, InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import ancestors_within, district_of, districts, latent_projection
 from butfor.identify.expression import Expression
 from butfor.identify.general.c_factors import Kernel, Route, factor_along, find_route
 from butfor.identify.general.effect import GeneralEffect, assemble, pose
+from butfor.identify.general.selection import Recovery, recover
 
 Nodes = frozenset[str]
 
@@ -45,13 +49,61 @@ class Experiment:
                 hint='Experiment(population="trial", differs=("age",))',
             )
 
+    @classmethod
+    def from_text(cls, text: str) -> Experiment:
+        """A source from text: `[population] [do(a, b)] [differs(c)] [measured(d, e)]`.
+
+        Raises:
+            GraphSyntax: for other text.
+
+        >>> Experiment.from_text("trial do(x) differs(age)")
+        Experiment(do=('x',), population='trial', differs=('age',), measured=None)
+        """
+        parts = re.fullmatch(
+            r"\s*(?P<population>[^()]*?)\s*(?P<clauses>(?:\b(?:do|differs|measured)\s*\([^()]*\)\s*)*)", text
+        )
+        if parts is None or not text.strip():
+            raise GraphSyntax(
+                f"The source is {text!r}; a source needs a population, do(...), differs(...) or measured(...).",
+                hint="trial do(x) differs(age) measured(x, y)",
+            )
+        clauses = dict(re.findall(r"(do|differs|measured)\s*\(([^()]*)\)", parts["clauses"]))
+        names = {word: tuple(n.strip() for n in inside.split(",") if n.strip()) for word, inside in clauses.items()}
+        return cls(names.get("do", ()), parts["population"], names.get("differs", ()), names.get("measured"))
+
     def describe(self) -> str:
         """The source in a few words."""
         what = f"an experiment on {', '.join(self.do)}" if self.do else "observation"
-        return what + (f" in {self.population}" if self.population else "")
+        of = f" of {', '.join(self.measured)}" if self.measured is not None else ""
+        return what + of + (f" in {self.population}" if self.population else "")
 
 
 OBSERVATION = Experiment()
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The factor of one district, and where it comes from.
+
+    Attributes:
+        graph: the columns that the source has, and what it would show of them.
+        way: from the source to the factor.
+        varying: the nodes that vary in the source.
+    """
+
+    target: Nodes
+    source: Experiment
+    graph: CausalGraph
+    way: Route | Recovery
+    varying: Nodes = frozenset()
+
+    @cached_property
+    def factor(self) -> Expression:
+        """The factor in terms of the source."""
+        if isinstance(self.way, Recovery):
+            return self.way.factor(self.graph)
+        fixed = frozenset(self.source.do)
+        return factor_along(self.way, Kernel(self.graph, self.varying, fixed, self.source.population))
 
 
 @dataclass(frozen=True)
@@ -60,11 +112,13 @@ class Mosaic:
 
     Attributes:
         query: what is asked.
-        pieces: for each district its source, the kernel there and the route; None where no source gives it.
+        districts: what must be known.
+        pieces: for each district where it comes from; None where no source gives it.
     """
 
     query: GeneralEffect
-    pieces: tuple[tuple[Nodes, Experiment, Kernel, Route] | None, ...]
+    districts: tuple[Nodes, ...]
+    pieces: tuple[Piece | None, ...]
 
     @property
     def identified(self) -> bool:
@@ -72,19 +126,25 @@ class Mosaic:
         return all(p is not None for p in self.pieces)
 
     @property
-    def used(self) -> tuple[Experiment, ...]:
-        """The sources that are needed."""
-        return tuple(dict.fromkeys(p[1] for p in self.pieces if p is not None))
+    def missing(self) -> tuple[str, ...]:
+        """The first district that no source gives, in the order of the graph."""
+        lost = next((d for d, p in zip(self.districts, self.pieces, strict=True) if p is None), frozenset[str]())
+        return tuple(n for n in self.query.graph.nodes if n in lost)
 
     @property
+    def used(self) -> tuple[Experiment, ...]:
+        """The sources that are needed."""
+        return tuple(dict.fromkeys(p.source for p in self.pieces if p is not None))
+
+    @cached_property
     def expression(self) -> Expression | None:
         """The effect in terms of the sources, or None."""
         pieces = [p for p in self.pieces if p is not None]
         if len(pieces) < len(self.pieces):
             return None
-        factors = [factor_along(route, kernel) for _, _, kernel, route in pieces]
-        populations = [s.population for _, s, _, _ in pieces]
-        return assemble(self.query, factors, "" if "" in populations or not populations else populations[0])
+        populations = [p.source.population for p in pieces]
+        home = "" if "" in populations or not populations else populations[0]
+        return assemble(self.query, [p.factor for p in pieces], home)
 
 
 def identify_from(
@@ -101,14 +161,17 @@ def identify_from(
     'sum_{z} P(y | do(z), x) P(z)'
     """
     query = pose(graph, treatments, outcomes, given)
-    pieces = tuple(_piece(graph, query.graph, d, sources) for d in districts(query.graph, query.random))
-    return Mosaic(query, pieces)
+    needed = tuple(districts(query.graph, query.random))
+    return Mosaic(query, needed, tuple(_piece(graph, query.graph, d, sources) for d in needed))
 
 
-def _piece(
-    graph: CausalGraph, projected: CausalGraph, target: Nodes, sources: Sequence[Experiment]
-) -> tuple[Nodes, Experiment, Kernel, Route] | None:
+def _piece(graph: CausalGraph, projected: CausalGraph, target: Nodes, sources: Sequence[Experiment]) -> Piece | None:
     for source in sources:
+        if graph.selected and source == OBSERVATION:
+            recovery = recover(projected, target)
+            if recovery.exists:
+                return Piece(target, source, projected, recovery)
+            continue
         fixed = frozenset(projected.check(n, role="experiment") for n in source.do)
         if target & (fixed | set(source.differs)):
             continue
@@ -118,9 +181,10 @@ def _piece(
             needed = target | {p for n in target for p in projected.parents(n)}
             if not needed <= known:
                 continue
-            seen = latent_projection(replace(graph, latent=graph.latent | (frozenset(graph.nodes) - known)))
+            lost = frozenset(graph.nodes) - known
+            seen = latent_projection(replace(graph, latent=graph.latent | lost, selected=frozenset()))
         varying = ancestors_within(seen, target, frozenset(seen.nodes) - fixed)
         route = find_route(seen, target, district_of(seen, next(iter(target)), varying))
         if route.exists:
-            return target, source, Kernel(seen, varying, fixed, source.population), route
+            return Piece(target, source, seen, route, varying)
     return None

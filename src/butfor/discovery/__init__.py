@@ -1,0 +1,1 @@
+"""Causal graphs learned from data: proposals, never the truth."""
