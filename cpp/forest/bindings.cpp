@@ -169,4 +169,20 @@ void bind_forest(nb::module_& m) {
         });
     }, nb::arg("kind"), nb::arg("outcomes"), nb::arg("codes"), nb::arg("nodes"), nb::arg("node_start"),
        nb::arg("leaves"), nb::arg("leaf_start"), nb::arg("bag_size"), nb::arg("threads"));
+
+    m.def("forest_weights", [](In<std::uint8_t, 2> codes, In<std::uint64_t, 1> nodes, In<std::int64_t, 1> node_start,
+                               In<std::int64_t, 1> leaf_start, In<std::int32_t, 1> members,
+                               In<std::int64_t, 1> member_end, std::optional<In<double, 1>> weights, std::size_t n,
+                               int threads) {
+        const Bins bins{codes.data(), codes.shape(1), codes.shape(0)};
+        const StoredTrees trees{reinterpret_cast<const Node*>(nodes.data()), node_start.data(), nullptr,
+                                leaf_start.data(), node_start.shape(0) - 1, 1};
+        std::vector<double> alpha;
+        {
+            nb::gil_scoped_release released;
+            alpha = kernel_weights(trees, {members.data(), member_end.data(), pointer(weights)}, bins, n, threads);
+        }
+        return array(std::move(alpha), {bins.n, n});
+    }, nb::arg("codes"), nb::arg("nodes"), nb::arg("node_start"), nb::arg("leaf_start"), nb::arg("members"),
+       nb::arg("member_end"), nb::arg("weights").none(), nb::arg("n"), nb::arg("threads"));
 }

@@ -79,4 +79,31 @@ Estimates predict(const StoredTrees& forest, const Bins& bins, int threads) {
     return out;
 }
 
+// The rows behind each leaf, all leaves of all trees one after the other: leaf l ends at member_end[l].
+struct Members {
+    const std::int32_t* rows;
+    const std::int64_t* end;
+    const double* weights;  // of the rows the forest was grown on; may be null
+};
+
+// α (points × n): how much each of n rows counts at each point. A tree shares 1 among the rows of the point's leaf.
+inline std::vector<double> kernel_weights(const StoredTrees& forest, const Members& members, const Bins& bins,
+                                          std::size_t n, int threads) {
+    std::vector<double> alpha(bins.n * n);
+    const double share = 1.0 / static_cast<double>(forest.trees);
+    for_each_chunk((bins.n + kVisitors - 1) / kVisitors, threads, [&](std::size_t c) {
+        const std::size_t begin = c * kVisitors, end = std::min(bins.n, begin + kVisitors);
+        visit_leaves(forest, bins, begin, end, [&](std::size_t i, std::size_t t, std::int32_t leaf) {
+            const std::int64_t at = forest.leaf_start[t] + leaf;
+            const std::int64_t first = at == 0 ? 0 : members.end[at - 1], last = members.end[at];
+            const auto weight = [&](std::int64_t m) { return members.weights ? members.weights[members.rows[m]] : 1.0; };
+            double total = 0;
+            for (std::int64_t m = first; m < last; ++m) total += weight(m);
+            for (std::int64_t m = first; m < last; ++m)
+                alpha[i * n + static_cast<std::size_t>(members.rows[m])] += share * weight(m) / total;
+        });
+    });
+    return alpha;
+}
+
 }  // namespace butfor::forest

@@ -156,6 +156,19 @@ def test_the_mean_of_a_forest_of_stumps_is_the_mean() -> None:
     assert_allclose(np.sqrt(found.variance), w["outcome"].std() / 20.0, rtol=0.15)
 
 
+def test_estimates_are_averages_with_the_kernels_weights() -> None:
+    w = world(300, 3, 13)
+    weights = np.random.default_rng(13).uniform(0.5, 2.0, 300)
+    columns = Columns(w["covariates"], w["outcome"], weights=weights)
+    forest = grow_forest(Kind.REGRESSION, columns, Growth(trees=50), keep_members=True)
+    points = w["covariates"][:20]
+    alpha = forest.weights(points)
+    assert_allclose(alpha.sum(axis=1), 1.0)
+    assert_allclose(alpha @ w["outcome"], forest.predict(points).value[:, 0], rtol=1e-10)
+    with pytest.raises(InvalidSetting, match="kept no members"):
+        grow_forest(Kind.REGRESSION, columns, Growth(trees=4)).weights(points)
+
+
 def test_importance_finds_what_moves_the_effect() -> None:
     w = world(2000, 5, 10)
     importance = grow_forest(Kind.CAUSAL, Columns(**w), Growth(trees=100)).importance()

@@ -22,6 +22,7 @@ MOST_ROWS = 2**31 - 1
 MOST_SPLIT_ROWS = 2**26 - 1
 MOST_FEATURES = 2**16 - 1
 MOST_OUTCOMES = 4
+MOST_WEIGHTS = 2**28
 FEWEST_ROWS = 8
 
 Progress = Callable[[int, int], None]
@@ -170,6 +171,7 @@ class Forest:
         outside: estimates for the rows it was grown on, each by the trees of bags without it.
         split_counts: splits by depth and feature (8 × p).
         shift, scale: original estimate = shift + scale · estimate of the standardised columns.
+        row_weights: sampling weights of the rows, if any.
     """
 
     kind: Kind
@@ -180,6 +182,8 @@ class Forest:
     trees: Trees
     shift: FloatArray
     scale: FloatArray
+    seed: int
+    row_weights: FloatArray | None
 
     def predict(self, covariates: NDArray[Any], *, threads: int | None = None) -> PointEstimates:
         """Estimates at new points, by all trees.
@@ -205,6 +209,34 @@ class Forest:
             thread_count(threads),
         )
         return _in_original_units(found, self.shift, self.scale)
+
+    def weights(self, covariates: NDArray[Any], *, threads: int | None = None) -> FloatArray:
+        """α (m × n): how much each row counts at each point; every point's weights sum to one.
+
+        Raises:
+            InvalidSetting: for a forest whose members were not kept, or more weights than memory should hold.
+        """
+        codes, n = self.encode(covariates), len(self.outside.value)
+        if len(self.trees.member_end) == 0:
+            raise InvalidSetting("The forest kept no members; weights need them.", hint="keep_members=True")
+        if codes.shape[1] * n > MOST_WEIGHTS:
+            raise InvalidSetting(
+                f"{codes.shape[1]:,} points × {n:,} rows are {codes.shape[1] * n:,} weights; at most {MOST_WEIGHTS:,} "
+                "are made at once.",
+                hint="ask about fewer points at a time",
+            )
+        trees = self.trees
+        return _kernels.forest_weights(
+            codes,
+            trees.nodes,
+            trees.node_start,
+            trees.leaf_start,
+            trees.members,
+            trees.member_end,
+            self.row_weights,
+            n,
+            thread_count(threads),
+        )
 
     def encode(self, covariates: NDArray[Any]) -> ByteArray:
         """The bins of points (p × m)."""
@@ -294,6 +326,8 @@ def grow_forest(
         trees=Trees(*trees),
         shift=standard.shift,
         scale=standard.scale,
+        seed=seed,
+        row_weights=standard.weights,
     )
 
 

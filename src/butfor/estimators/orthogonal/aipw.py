@@ -13,15 +13,15 @@ from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
 from butfor.identify.strategies import Strategy
+from butfor.inference.doubly_robust import doubly_robust_scores, tilted_effects
 from butfor.inference.estimate import Estimate
-from butfor.inference.ratio import ratio_effects
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propensity
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
 from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.overlap import lift
-from butfor.question import Estimand, Question
+from butfor.question import Question
 
 FloatArray = NDArray[np.float64]
 
@@ -108,15 +108,6 @@ class AIPW(Estimator):
         return replace(fit.with_diagnostics(*diagnostics), nuisance_summary=words)
 
 
-def doubly_robust_scores(sample: Sample, outcomes: FloatArray, propensity: FloatArray) -> FloatArray:
-    """Γ (rows × arms): Γ_a = μ_a(X) + 1{T = a}(Y − μ_a(X)) / e_a(X)."""
-    own = np.arange(sample.n) * outcomes.shape[1] + sample.treatment.codes
-    scores = outcomes.copy()
-    flat = scores.reshape(-1)
-    flat[own] += (sample.outcome - outcomes.reshape(-1)[own]) / propensity.reshape(-1)[own]
-    return scores
-
-
 def _solve(
     estimator: AIPW,
     sample: Sample,
@@ -127,20 +118,13 @@ def _solve(
 ) -> Fit:
     outcomes, propensity = nuisances
     scores = doubly_robust_scores(sample, outcomes, propensity)
-    estimand: Estimand = question.estimand
-    tops, bottoms = [], []
-    for a, b in sample.treatment.contrasts:
-        h, slope = estimand.tilt(propensity, a, b)
-        drift = _drift(sample, propensity, slope)
-        tops.append(h * (scores[:, a] - scores[:, b]) + drift * (outcomes[:, a] - outcomes[:, b]))
-        bottoms.append(h + drift)
-    labels, value, influence = ratio_effects(sample, tops, bottoms)
+    labels, value, influence = tilted_effects(sample, question.estimand, scores, outcomes, propensity)
     residual = sample.outcome - outcomes[np.arange(sample.n), sample.treatment.codes]
     estimate = Estimate(
         labels=labels,
         value=value,
         influence=influence,
-        estimand=estimand,
+        estimand=question.estimand,
         **describe(estimator, sample, strategy, seed),
     )
     return Fit(
@@ -154,11 +138,3 @@ def _solve(
         scores=scores,
         residual=np.repeat(residual[:, None], len(sample.treatment.contrasts), axis=1),
     )
-
-
-def _drift(sample: Sample, propensity: FloatArray, slope: FloatArray) -> FloatArray:
-    """Σ_l ∂h/∂e_l (1{T = l} − e_l): what not knowing the population adds to the score."""
-    if not slope.any():
-        return np.zeros(sample.n)
-    taken = slope[np.arange(sample.n), sample.treatment.codes]
-    return taken - np.einsum("ij,ij->i", slope, propensity)
