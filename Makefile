@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-SOURCES := pyproject.toml CMakeLists.txt $(wildcard cpp/*)
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard cpp/*.* cpp/*/*)
 
-.PHONY: demo test check format simulations bench docs clean
+.PHONY: demo test check format sanitize simulations bench docs clean
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(0 if sys.version_info >= (3, 11) else 'Butfor needs Python 3.11 or newer; set PYTHON=')"
@@ -39,6 +39,15 @@ check: $(VENV)/.developing
 format: $(VENV)/.developing
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+## The forest kernel under ThreadSanitizer, then under AddressSanitizer with undefined behaviour
+sanitize: build/stress-thread build/stress-address,undefined
+	build/stress-thread
+	build/stress-address,undefined
+
+build/stress-%: tests/native/stress.cpp cpp/forest/bins.cpp $(wildcard cpp/*.hpp cpp/forest/*.hpp)
+	@mkdir -p build
+	$(CXX) -std=c++17 -O1 -g -Wall -Wextra -Werror -fno-sanitize-recover=all -fsanitize=$* -pthread -o $@ $(filter %.cpp,$^)
 
 ## Bias and coverage of every standard error; writes docs/simulations.md (about an hour on two cores)
 simulations: $(VENV)/.developing

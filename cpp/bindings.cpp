@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "forest/bindings.hpp"
 #include "logistic.hpp"
 #include "moments.hpp"
 #include "projection.hpp"
@@ -37,6 +38,8 @@ void append(std::vector<double>& to, const std::vector<double>& from) { to.inser
 
 NB_MODULE(_kernels, m) {
     m.doc() = "Compiled kernels; see butfor.native for their Python face.";
+
+    bind_forest(m);
 
     m.def("comoments", [](Matrix rows, std::optional<Vector> weights, std::optional<Codes> groups,
                           std::size_t group_count, int threads) {

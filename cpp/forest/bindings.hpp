@@ -1,0 +1,6 @@
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+// Adds the forest's functions to the module.
+void bind_forest(nanobind::module_& m);

@@ -1,0 +1,118 @@
+"""What a causal forest leaves behind: averages as an estimate, and the effect of every unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butfor.core.errors import Collinear, MethodMismatch
+from butfor.core.table import Table
+from butfor.data.dataset import open_dataset
+from butfor.data.design import design_matrix, design_request
+from butfor.estimators.base import Fit
+from butfor.inference.effects import EffectTable
+from butfor.inference.estimate import Estimate
+from butfor.native.forest import Columns, Forest, PointEstimates, grow_forest
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ForestFit(Fit):
+    """A fit that knows the effect at every point of the covariates.
+
+    Attributes:
+        forest: the trees.
+        columns: what they were grown on, in the order of `order`.
+        order: the sample's rows in the order of the forest.
+        effects: out-of-bag effects and their variances, in the order of the sample.
+        outcome_residual, treatment_residual: what the nuisance models left of outcome and treatment.
+    """
+
+    forest: Forest | None = None
+    columns: Columns | None = None
+    order: NDArray[np.intp] | None = None
+    effects: PointEstimates | None = None
+    outcome_residual: FloatArray | None = None
+    treatment_residual: FloatArray | None = None
+
+    def effect(self, new_data: Any = None) -> EffectTable:
+        """The effect of each unit, with a standard error.
+
+        Args:
+            new_data: a frame, file or table with the covariates. Default: the rows of the fit, each by the trees that
+                did not see it.
+        """
+        step = self.sample.treatment.step
+        if new_data is None:
+            found = self._grown(self.effects)
+        else:
+            covariates = self.sample.covariates
+            rows = open_dataset(new_data).read(design_request(covariates))
+            found = self._grown(self.forest).predict(design_matrix(rows, covariates))
+        return EffectTable(self.sample.treatment.terms, step * found.value, abs(step) * np.sqrt(found.variance))
+
+    def importance(self) -> Table:
+        """Share of the splits on each covariate, those near the root counting more: where effects differ, not why."""
+        share = self._grown(self.forest).importance()
+        order = np.argsort(-share, kind="stable")
+        names = self.sample.covariates.columns
+        return Table.of({"covariate": [names[j] for j in order], "share": share[order]})
+
+    def calibration(self) -> Estimate:
+        """Are the forest's effects right on average, and do they differ as much as it says?
+
+        Regresses what is left of the outcome on C₁ = τ̄ T̃ and C₂ = (τ̂(X) − τ̄) T̃, with T̃ what is left of the
+        treatment and τ̂ out of bag. Both coefficients are 1 for a calibrated forest; a positive second one, against
+        zero, shows that effects differ (Chernozhukov et al. 2025, doi:10.3982/ECTA19303).
+        """
+        effect = self._grown(self.effects).value[:, 0]
+        residual, treatment = self._grown(self.outcome_residual), self._grown(self.treatment_residual)
+        w = np.ones(self.sample.n) if self.sample.weights is None else self.sample.weights
+        mean = float(np.average(effect, weights=w))
+        design = np.column_stack([mean * treatment, (effect - mean) * treatment])
+        weighted = design * (w / w.mean())[:, None]
+        gram = weighted.T @ design / self.sample.n
+        if np.linalg.cond(gram) > 1e12:
+            raise Collinear(
+                "The forest's effects are zero or all the same; their calibration needs effects that differ.",
+                hint="read the average effect instead",
+            )
+        bread = np.linalg.inv(gram)
+        slopes = bread @ (weighted.T @ residual) / self.sample.n
+        return replace(
+            self.result,
+            labels=("mean effect", "differences of effects"),
+            value=slopes,
+            influence=(weighted * (residual - design @ slopes)[:, None]) @ bread,
+        )
+
+    def kernel_weights(self, new_data: Any = None) -> FloatArray:
+        """How much each row of the sample counts for the effect at each point (points × rows, rows sum to one).
+
+        The forest is grown once more, with its members kept: the same seed gives the same trees.
+        """
+        covariates = self.sample.covariates
+        if new_data is None:
+            matrix = covariates.matrix
+        else:
+            matrix = design_matrix(open_dataset(new_data).read(design_request(covariates)), covariates)
+        order = self._grown(self.order)
+        weights = np.empty((len(matrix), self.sample.n))
+        weights[:, order] = self._with_members.weights(matrix)
+        return weights
+
+    @cached_property
+    def _with_members(self) -> Forest:
+        forest = self._grown(self.forest)
+        return grow_forest(forest.kind, self._grown(self.columns), forest.growth, seed=forest.seed, keep_members=True)
+
+    @staticmethod
+    def _grown(part: Any) -> Any:
+        if part is None:
+            raise MethodMismatch("The fit holds no forest; effects of units need one.", hint="CausalForest().fit(…)")
+        return part

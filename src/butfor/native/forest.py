@@ -1,0 +1,464 @@
+"""Generalised random forests: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butfor.core.errors import ConstantColumn, InfiniteValues, InvalidSetting, MissingValues, TooFewRows
+from butfor.native import _kernels
+from butfor.native.arrays import as_codes, as_matrix, as_vector, as_weights, thread_count
+
+FloatArray = NDArray[np.float64]
+ByteArray = NDArray[np.uint8]
+
+MOST_ROWS = 2**31 - 1
+MOST_SPLIT_ROWS = 2**26 - 1
+MOST_FEATURES = 2**16 - 1
+MOST_OUTCOMES = 4
+MOST_WEIGHTS = 2**28
+FEWEST_ROWS = 8
+
+Progress = Callable[[int, int], None]
+"""Called with the trees done so far and all there will be; it may raise to stop."""
+
+
+class Kind(IntEnum):
+    """What a forest estimates at each point of the covariates."""
+
+    CAUSAL = 0
+    INSTRUMENTAL = 1
+    REGRESSION = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Growth:
+    """How trees are grown.
+
+    Args:
+        trees: how many; rounded up to whole bags.
+        bag_size: trees that share a half of the rows; the spread within and between bags is the variance.
+            With 1 there are no variances, and `subsample` may exceed one half.
+        subsample: share of the rows (or clusters) that a tree sees.
+        honesty: share of these that choose no splits but make the estimates; 0 lets all rows do both.
+        features: expected number of features tried per split (Poisson); default ⌈√p⌉ + 20.
+        min_node_size: rows that each child must keep; of a treatment or instrument, on either side of its mean.
+        alpha: share of a node's information that each child must keep.
+        imbalance_penalty: what a split pays for children of unequal information.
+    """
+
+    trees: int = 2000
+    bag_size: int = 2
+    subsample: float = 0.5
+    honesty: float = 0.5
+    features: int | None = None
+    min_node_size: int = 5
+    alpha: float = 0.05
+    imbalance_penalty: float = 0.0
+
+    def __post_init__(self) -> None:
+        most = 0.5 if self.bag_size > 1 else 1.0
+        rules = (
+            (self.trees >= 1, "trees", self.trees, "1 or more", "trees=2000"),
+            (self.bag_size >= 1, "bag_size", self.bag_size, "1 or more", "bag_size=2"),
+            (0.0 < self.subsample <= most, "subsample", self.subsample, f"0 < subsample ≤ {most}", "subsample=0.5"),
+            (0.0 <= self.honesty < 1.0, "honesty", self.honesty, "0 ≤ honesty < 1", "honesty=0.5"),
+            (self.features is None or self.features >= 1, "features", self.features, "1 or more", "features=None"),
+            (self.min_node_size >= 1, "min_node_size", self.min_node_size, "1 or more", "min_node_size=5"),
+            (0.0 <= self.alpha < 0.5, "alpha", self.alpha, "0 ≤ alpha < 0.5", "alpha=0.05"),
+            (0.0 <= self.imbalance_penalty < np.inf, "imbalance_penalty", self.imbalance_penalty, "0 or more", "0.0"),
+        )
+        for holds, name, value, rule, hint in rules:
+            if not holds:
+                raise InvalidSetting(f"{name} is {value}; a forest needs {rule}.", hint=hint)
+
+    @property
+    def bags(self) -> int:
+        """How many bags the trees are in."""
+        return -(-self.trees // self.bag_size)
+
+
+@dataclass(frozen=True, eq=False)
+class Binning:
+    """Where the values of each column are cut into at most 255 ranges: columns start at `start` in `cuts`."""
+
+    cuts: FloatArray
+    start: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, matrix: FloatArray) -> Binning:
+        """Cuts between the quantiles of every column; NaN stands for a missing value."""
+        return cls(*_kernels.forest_cuts(matrix))
+
+    @property
+    def columns(self) -> int:
+        """How many columns are cut."""
+        return len(self.start) - 1
+
+    def encode(self, matrix: FloatArray) -> ByteArray:
+        """The range of each value (columns × rows), 0 where it is missing."""
+        return _kernels.forest_encode(matrix, self.cuts, self.start)
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What a forest learns from.
+
+    Attributes:
+        covariates: n × p; NaN where a value is missing.
+        outcome: n, or n × k for a regression of several outcomes at once.
+        treatment: n, centred at its expectation given the covariates (causal and instrumental forests).
+        instrument: n, centred likewise (instrumental forests).
+        weights: n positive weights, default 1.
+        clusters: n codes of the units that are drawn together.
+    """
+
+    covariates: NDArray[Any]
+    outcome: NDArray[Any]
+    treatment: NDArray[Any] | None = None
+    instrument: NDArray[Any] | None = None
+    weights: NDArray[Any] | None = None
+    clusters: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PointEstimates:
+    """Estimates at n points (n × k each); NaN where the forest has none.
+
+    Attributes:
+        value: the estimates.
+        variance: of the estimates, by the bags of little trees; NaN without them.
+        monte_carlo: the part of the variance of `value` that more trees would remove.
+    """
+
+    value: FloatArray
+    variance: FloatArray
+    monte_carlo: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Trees:
+    """Trees in flat arrays: tree t has nodes `node_start[t]` to `node_start[t + 1]`, and leaves likewise.
+
+    A node is one 64-bit word (see `cpp/forest/tree.hpp`). `leaves` holds the average statistics of each leaf in
+    units of the outcome's and treatment's standard deviation. `members` are the rows behind each leaf, if kept.
+    """
+
+    nodes: NDArray[np.uint64]
+    node_start: NDArray[np.int64]
+    leaves: FloatArray
+    leaf_start: NDArray[np.int64]
+    members: NDArray[np.int32]
+    member_end: NDArray[np.int64]
+
+    @property
+    def count(self) -> int:
+        """How many trees are kept."""
+        return len(self.node_start) - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """A grown forest.
+
+    Attributes:
+        outside: estimates for the rows it was grown on, each by the trees of bags without it.
+        split_counts: splits by depth and feature (8 × p).
+        shift, scale: original estimate = shift + scale · estimate of the standardised columns.
+        row_weights: sampling weights of the rows, if any.
+    """
+
+    kind: Kind
+    growth: Growth
+    binning: Binning
+    outside: PointEstimates
+    split_counts: NDArray[np.uint32]
+    trees: Trees
+    shift: FloatArray
+    scale: FloatArray
+    seed: int
+    row_weights: FloatArray | None
+
+    def predict(self, covariates: NDArray[Any], *, threads: int | None = None) -> PointEstimates:
+        """Estimates at new points, by all trees.
+
+        Args:
+            covariates: m × p in the order of the columns that the forest was grown on.
+
+        Raises:
+            InvalidSetting: for another number of columns, or a forest whose trees were not kept.
+        """
+        if self.trees.count == 0:
+            raise InvalidSetting("The forest kept 0 trees; a prediction needs them.", hint="keep_trees=True")
+        codes = self.encode(covariates)
+        found = _kernels.forest_predict(
+            int(self.kind),
+            len(self.scale),
+            codes,
+            self.trees.nodes,
+            self.trees.node_start,
+            self.trees.leaves,
+            self.trees.leaf_start,
+            self.growth.bag_size,
+            thread_count(threads),
+        )
+        return _in_original_units(found, self.shift, self.scale)
+
+    def weights(self, covariates: NDArray[Any], *, threads: int | None = None) -> FloatArray:
+        """α (m × n): how much each row counts at each point; every point's weights sum to one.
+
+        Raises:
+            InvalidSetting: for a forest whose members were not kept, or more weights than memory should hold.
+        """
+        codes, n = self.encode(covariates), len(self.outside.value)
+        if len(self.trees.member_end) == 0:
+            raise InvalidSetting("The forest kept no members; weights need them.", hint="keep_members=True")
+        if codes.shape[1] * n > MOST_WEIGHTS:
+            raise InvalidSetting(
+                f"{codes.shape[1]:,} points × {n:,} rows are {codes.shape[1] * n:,} weights; at most {MOST_WEIGHTS:,} "
+                "are made at once.",
+                hint="ask about fewer points at a time",
+            )
+        trees = self.trees
+        return _kernels.forest_weights(
+            codes,
+            trees.nodes,
+            trees.node_start,
+            trees.leaf_start,
+            trees.members,
+            trees.member_end,
+            self.row_weights,
+            n,
+            thread_count(threads),
+        )
+
+    def encode(self, covariates: NDArray[Any]) -> ByteArray:
+        """The bins of points (p × m)."""
+        matrix = _as_covariates(covariates)
+        if matrix.shape[1] != self.binning.columns:
+            raise InvalidSetting(
+                f"covariates have {matrix.shape[1]} columns; the forest was grown on {self.binning.columns}.",
+                hint="give the same columns in the same order",
+            )
+        return self.binning.encode(matrix)
+
+    def importance(self) -> FloatArray:
+        """Share of the splits on each feature (p); those at depth d = 0 … 3 count (1 + d)^−2."""
+        counts = self.split_counts[:4].astype(float)
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+        decay = (1.0 + np.arange(4.0)) ** -2.0
+        total = (share * decay[:, None]).sum(axis=0)
+        return total / total.sum() if total.sum() > 0 else total
+
+
+def grow_forest(
+    kind: Kind,
+    columns: Columns,
+    growth: Growth | None = None,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    keep_trees: bool = True,
+    keep_members: bool = False,
+    progress: Progress | None = None,
+) -> Forest:
+    """Grow a forest; the result is the same to the bit for any number of threads.
+
+    Args:
+        keep_trees: whether new points will be asked about.
+        keep_members: whether the weights of rows will be asked for.
+
+    Raises:
+        InvalidSetting: settings or shapes that do not fit.
+        MissingValues, InfiniteValues: in the outcome, treatment or instrument (NaN is fine in covariates).
+        ConstantColumn: a treatment or instrument without variation.
+        TooFewRows: fewer rows or clusters than two trees can share.
+
+    References:
+        Athey, Tibshirani and Wager 2019 (doi:10.1214/18-AOS1709); Wager and Athey 2018
+        (doi:10.1080/01621459.2017.1319839).
+    """
+    growth = growth or Growth()
+    matrix = _as_covariates(columns.covariates)
+    n = len(matrix)
+    unit_rows, unit_start, units = _units(columns.clusters, n)
+    sampling = _kernels.ForestSampling(*_sampling(growth, units, n))
+    standard = _Standard.of(kind, columns, n)
+    if not 0 <= seed < 2**64:
+        raise InvalidSetting(f"seed is {seed}; a forest needs 0 ≤ seed < 2^64.", hint="seed=0")
+    features = growth.features or math.ceil(math.sqrt(matrix.shape[1])) + 20
+    limits = _kernels.ForestLimits(float(growth.min_node_size), growth.alpha, growth.imbalance_penalty)
+    settings = _kernels.ForestSettings(
+        _kernels.ForestGrowth(limits, features, keep_members),
+        sampling,
+        growth.bags,
+        growth.bag_size,
+        seed,
+        thread_count(threads),
+        keep_trees or keep_members,
+    )
+    binning = Binning.of(matrix)
+    done = None if progress is None else lambda bags: progress(bags * growth.bag_size, growth.bags * growth.bag_size)
+    found, split_counts, trees = _kernels.forest_train(
+        int(kind),
+        binning.encode(matrix),
+        standard.outcome,
+        standard.treatment,
+        standard.instrument,
+        standard.weights,
+        unit_rows,
+        unit_start,
+        settings,
+        done,
+    )
+    return Forest(
+        kind=kind,
+        growth=growth,
+        binning=binning,
+        outside=_in_original_units(found, standard.shift, standard.scale),
+        split_counts=split_counts,
+        trees=Trees(*trees),
+        shift=standard.shift,
+        scale=standard.scale,
+        seed=seed,
+        row_weights=standard.weights,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Standard:
+    """Columns with mean 0 and standard deviation 1, so that sums lose no digits, and the way back."""
+
+    outcome: FloatArray
+    treatment: FloatArray | None
+    instrument: FloatArray | None
+    weights: FloatArray | None
+    shift: FloatArray
+    scale: FloatArray
+
+    @classmethod
+    def of(cls, kind: Kind, columns: Columns, n: int) -> _Standard:
+        weights = _positive_weights(columns.weights, n)
+        outcomes = np.asarray(columns.outcome, dtype=float)
+        outcomes = outcomes[:, None] if outcomes.ndim == 1 else outcomes
+        most = MOST_OUTCOMES if kind is Kind.REGRESSION else 1
+        if outcomes.ndim != 2 or len(outcomes) != n or not 1 <= outcomes.shape[1] <= most:
+            raise InvalidSetting(
+                f"outcome has shape {np.shape(columns.outcome)}; this forest needs {n} rows and 1 to {most} columns.",
+                hint="one forest per outcome",
+            )
+        centre = np.array([_mean(_finite(y, "outcome"), weights) for y in outcomes.T])
+        centred = outcomes - centre
+        spread = np.array([_spread(y, weights) or 1.0 for y in centred.T])
+        outcome = np.ascontiguousarray(centred / spread)
+        if kind is Kind.REGRESSION:
+            return cls(outcome, None, None, weights, centre, spread)
+        treatment, treatment_spread = _varying(columns.treatment, weights, n, "treatment")
+        instrument = None
+        if kind is Kind.INSTRUMENTAL:
+            instrument, _ = _varying(columns.instrument, weights, n, "instrument")
+        return cls(outcome, treatment[:, None], instrument, weights, np.zeros(1), spread / treatment_spread)
+
+
+def _in_original_units(found: tuple[FloatArray, ...], shift: FloatArray, scale: FloatArray) -> PointEstimates:
+    value, variance, monte_carlo = found
+    return PointEstimates(shift + scale * value, scale**2 * variance, scale**2 * monte_carlo)
+
+
+def _as_covariates(covariates: NDArray[Any]) -> FloatArray:
+    matrix = as_matrix(covariates, "covariates")
+    n, p = matrix.shape
+    if not 1 <= p <= MOST_FEATURES or n > MOST_ROWS:
+        raise InvalidSetting(
+            f"covariates have shape {matrix.shape}; a forest needs 1 to {MOST_FEATURES:,} columns and at most "
+            f"{MOST_ROWS:,} rows.",
+            hint="choose the columns that may matter",
+        )
+    if np.isinf(matrix).any():
+        column = int(np.flatnonzero(np.isinf(matrix).any(axis=0))[0])
+        raise InfiniteValues(
+            f"covariates are infinite in column {column}; a forest needs numbers, or NaN for missing ones.",
+            hint="replace infinite values by large ones, or by NaN",
+        )
+    return matrix
+
+
+def _finite(values: NDArray[Any], what: str) -> FloatArray:
+    array = np.asarray(values, dtype=float)
+    if np.isnan(array).any():
+        raise MissingValues(f"{what} is NaN in {np.isnan(array).sum()} rows; a forest needs numbers.", hint="drop them")
+    if np.isinf(array).any():
+        raise InfiniteValues(
+            f"{what} is infinite in {np.isinf(array).sum()} rows; a forest needs numbers.", hint="drop them"
+        )
+    return array
+
+
+def _mean(values: FloatArray, weights: FloatArray | None) -> float:
+    largest = float(np.abs(values).max(initial=0.0)) or 1.0  # sums of the largest numbers would overflow
+    return largest * float(np.average(values / largest, weights=weights))
+
+
+def _spread(centred: FloatArray, weights: FloatArray | None) -> float:
+    largest = float(np.abs(centred).max(initial=0.0))
+    if largest == 0.0:
+        return 0.0
+    return largest * float(np.sqrt(np.average((centred / largest) ** 2, weights=weights)))
+
+
+def _varying(values: NDArray[Any] | None, weights: FloatArray | None, n: int, what: str) -> tuple[FloatArray, float]:
+    if values is None:
+        raise InvalidSetting(f"{what} is None; this forest needs one value per row.", hint=f"{what}=values")
+    array = _finite(as_vector(values, n, what), what)
+    centred = array - _mean(array, weights)
+    spread = _spread(centred, weights)
+    if spread <= 1e-12 * max(float(np.abs(array).max(initial=0.0)), 1e-300):
+        raise ConstantColumn(f"{what} has one value; a forest needs a {what} that varies.", hint="check the column")
+    return centred / spread, spread
+
+
+def _positive_weights(weights: NDArray[Any] | None, n: int) -> FloatArray | None:
+    array = as_weights(weights, n)
+    if array is None:
+        return None
+    _finite(array, "weights")
+    if n and array.min() <= 0.0:
+        raise InvalidSetting("the least weight is 0.0; a forest needs positive weights.", hint="drop rows of weight 0")
+    return array / array.mean()
+
+
+def _units(clusters: NDArray[Any] | None, n: int) -> tuple[NDArray[np.uint32] | None, NDArray[np.uint32] | None, int]:
+    """Rows of each cluster one after the other, where each cluster starts, and how many units can be drawn."""
+    if clusters is None:
+        return None, None, n
+    codes = as_codes(clusters, n, int(np.max(clusters, initial=0)) + 1, "clusters")
+    _, dense = np.unique(codes, return_inverse=True)
+    rows = np.argsort(dense, kind="stable").astype(np.uint32)
+    start = np.concatenate([[0], np.cumsum(np.bincount(dense))]).astype(np.uint32)
+    return rows, start, len(start) - 1
+
+
+def _sampling(growth: Growth, units: int, n: int) -> tuple[int, int, int]:
+    """Units per bag, units per tree, and how many of a tree's units choose its splits."""
+    in_tree = round(growth.subsample * units)
+    in_bag = max(units // 2, 1) if growth.bag_size > 1 else in_tree
+    in_tree = min(in_tree, in_bag)
+    to_split = in_tree - round(growth.honesty * in_tree)
+    if n < FEWEST_ROWS or units < 4 or to_split < 1 or (growth.honesty > 0.0 and to_split == in_tree):
+        raise TooFewRows(
+            f"The sample has {n:,} rows in {units:,} units; a forest whose trees see {growth.subsample:.0%} of them "
+            f"needs at least {FEWEST_ROWS} rows and 4 units.",
+            hint="collect more rows, or use a linear model",
+        )
+    if (to_split if units == n else n) > MOST_SPLIT_ROWS:
+        raise InvalidSetting(
+            f"A tree would split {to_split:,} units; a forest needs at most {MOST_SPLIT_ROWS:,} rows per tree.",
+            hint="lower subsample",
+        )
+    return in_bag, in_tree, to_split
