@@ -73,7 +73,6 @@ _HOME = {
     "Lin": "estimators.regression.lin",
     "IPW": "estimators.weighting.ipw",
     "AIPW": "estimators.orthogonal.aipw",
-    "CausalForest": "estimators.forest.causal",
     "AugmentedPrimalWeighting": "estimators.functional.augmented_primal",
     "PlugIn": "estimators.functional.plug_in",
     "NaturalBounds": "estimators.bounds.natural",
@@ -129,7 +128,6 @@ if TYPE_CHECKING:
     from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
     from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting as AugmentedPrimalWeighting
     from butfor.estimators.functional.plug_in import PlugIn as PlugIn
-    from butfor.estimators.forest.causal import CausalForest as CausalForest
     from butfor.estimators.orthogonal.aipw import AIPW as AIPW
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
     from butfor.estimators.regression.lin import Lin as Lin
