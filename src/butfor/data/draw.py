@@ -16,7 +16,7 @@ from butfor.data.request import Request
 from butfor.data.rows import Categories, Column, Numbers, Rows
 from butfor.data.sample import Cluster, Covariates, FloatArray, Loss, Sample
 from butfor.data.subgroups import subgroups_of
-from butfor.data.treatments import MOST_LEVELS, read_treatment
+from butfor.data.treatments import MOST_LEVELS, read_instrument, read_treatment
 from butfor.question.question import Question
 
 __all__ = ["MissingPolicy", "complete_rows", "draw_sample", "sample_request"]
@@ -31,10 +31,11 @@ def sample_request(
     *,
     weights: str | None = None,
     cluster: str | None = None,
+    instrument: str | None = None,
     keep: Sequence[str] = (),
 ) -> Request:
     """The columns that `draw_sample` reads when given the same arguments."""
-    optional = [name for name in (weights, cluster) if name is not None]
+    optional = [name for name in (weights, cluster, instrument) if name is not None]
     return Request(
         frozenset([question.treatment, question.outcome, *question.modifiers, *adjust_for, *optional, *keep])
     )
@@ -47,6 +48,7 @@ def draw_sample(
     *,
     weights: str | None = None,
     cluster: str | None = None,
+    instrument: str | None = None,
     keep: Sequence[str] = (),
 ) -> Sample:
     """A sample from complete rows (see `complete_rows`).
@@ -60,6 +62,7 @@ def draw_sample(
         adjust_for: columns of the design matrix.
         weights: column of non-negative weights.
         cluster: column of the units that belong together.
+        instrument: column that moves the treatment, and is no covariate.
         keep: further numeric columns wanted on the same rows (placebo outcomes), see `Sample.extra`.
 
     Raises:
@@ -67,8 +70,8 @@ def draw_sample(
         InvalidSetting: when a column cannot play its part.
     """
     adjust_for = tuple(dict.fromkeys(adjust_for))
-    _refuse_conflicts(question, adjust_for, weights, cluster)
-    request = sample_request(question, adjust_for, weights=weights, cluster=cluster, keep=keep)
+    _refuse_conflicts(question, adjust_for, {"weights": weights, "cluster": cluster, "instrument": instrument})
+    request = sample_request(question, adjust_for, weights=weights, cluster=cluster, instrument=instrument, keep=keep)
     rows, _ = complete_rows(rows, request.columns)
     if rows.n == 0:
         raise TooFewRows(
@@ -87,6 +90,7 @@ def draw_sample(
         weights=None if weights is None else _numbers(rows.columns[weights], "weights"),
         cluster=None if cluster is None else _cluster(rows.columns[cluster]),
         subgroups=subgroups_of(rows, question.modifiers),
+        instrument=None if instrument is None else read_instrument(rows, instrument, question.outcome),
         extra={name: _numbers(rows.columns[name], "column") for name in keep},
         loss=rows.loss,
         notes=(*_loss_notes(rows.loss, weights), *notes),
@@ -96,9 +100,15 @@ def draw_sample(
     return sample
 
 
-def _refuse_conflicts(question: Question, adjust_for: Sequence[str], weights: str | None, cluster: str | None) -> None:
+def _refuse_conflicts(question: Question, adjust_for: Sequence[str], roles: Mapping[str, str | None]) -> None:
     named = [("covariate", name) for name in adjust_for]
-    named += [(role, name) for role, name in (("weights", weights), ("cluster", cluster)) if name is not None]
+    named += [(role, name) for role, name in roles.items() if name is not None]
+    instrument = roles["instrument"]
+    if instrument in adjust_for:
+        raise RoleConflict(
+            f"Column {instrument!r} is both instrument and covariate; held fixed, an instrument moves nothing.",
+            hint=f"remove {instrument!r} from the covariates",
+        )
     for role, name in named:
         for other, taken in (("treatment", question.treatment), ("outcome", question.outcome)):
             if name == taken:
@@ -237,8 +247,9 @@ def _freeze(sample: Sample) -> None:
     groups = [group.rows for group in sample.subgroups]
     optional = [] if sample.weights is None else [sample.weights]
     optional += [] if sample.cluster is None else [sample.cluster.codes]
-    treatment = sample.treatment
-    for array in (sample.outcome, treatment.values, treatment.codes, sample.covariates.matrix, *groups, *optional):
+    read = [sample.treatment] if sample.instrument is None else [sample.treatment, sample.instrument]
+    optional += [array for t in read for array in (t.values, t.codes)]
+    for array in (sample.outcome, sample.covariates.matrix, *groups, *optional):
         array.flags.writeable = False
     for array in sample.extra.values():
         array.flags.writeable = False

@@ -50,6 +50,10 @@ class Treatment:
             return (f"{self.name}: {self.step:+g}",)
         return tuple(f"{self.name}: {self.levels[a]} - {self.levels[b]}" for a, b in self.contrasts)
 
+    def take(self, rows: RowArray) -> Treatment:
+        """The treatment of these rows."""
+        return replace(self, values=self.values[rows], codes=self.codes[rows])
+
     def with_codes(self, codes: IntArray) -> Treatment:
         """The same arms handed to other units (placebo treatments)."""
         return replace(self, codes=codes, values=codes.astype(np.float64))
@@ -119,8 +123,8 @@ class Sample:
     `row_key` identifies a row by the ranks of its outcome and covariates (or by its cluster), so that folds depend
     neither on row order nor on units of measurement and repeated rows stay together. It is computed when first
     asked for, from the content that the sample was drawn with (`origin`): refits on altered data keep it, hence
-    they keep the folds. `extra` holds further numeric columns on the same rows (placebo outcomes); `notes` are
-    caveats about the data.
+    they keep the folds. `instrument` moves the treatment and is no covariate; it is read as a treatment is. `extra`
+    holds further numeric columns on the same rows (placebo outcomes); `notes` are caveats about the data.
     """
 
     outcome_name: str
@@ -130,6 +134,7 @@ class Sample:
     weights: FloatArray | None = None
     cluster: Cluster | None = None
     subgroups: tuple[Subgroup, ...] = ()
+    instrument: Treatment | None = None
     extra: Mapping[str, FloatArray] = field(default_factory=dict[str, FloatArray])
     loss: Loss = field(default_factory=lambda: Loss(0, 0))
     notes: tuple[Diagnostic, ...] = ()
@@ -145,10 +150,12 @@ class Sample:
         columns = (self.outcome, *(matrix[:, j] for j in range(matrix.shape[1])))
         cluster = () if self.cluster is None else (self.cluster.codes,)
         weights = () if self.weights is None else (self.weights,)
+        instruments = () if self.instrument is None else (self.instrument,)
+        names = (w for t in (treatment, *instruments) for w in (t.name, *map(repr, t.levels)))
         return Content(
             keyed=cluster or columns,
-            hashed=(self.outcome, treatment.values, matrix, *weights, *cluster),
-            words=(self.outcome_name, treatment.name, *map(repr, treatment.levels), *self.covariates.columns),
+            hashed=(self.outcome, treatment.values, matrix, *weights, *cluster, *(t.values for t in instruments)),
+            words=(self.outcome_name, *names, *self.covariates.columns),
         )
 
     @property
@@ -180,11 +187,11 @@ class Sample:
 
     def take(self, rows: RowArray) -> Sample:
         """The sample of these rows (subsets and resamples)."""
-        t = self.treatment
         return replace(
             self,
             outcome=self.outcome[rows],
-            treatment=replace(t, values=t.values[rows], codes=t.codes[rows]),
+            treatment=self.treatment.take(rows),
+            instrument=None if self.instrument is None else self.instrument.take(rows),
             covariates=replace(self.covariates, matrix=self.covariates.matrix[rows]),
             weights=None if self.weights is None else self.weights[rows],
             cluster=None if self.cluster is None else replace(self.cluster, codes=self.cluster.codes[rows]),

@@ -16,7 +16,12 @@ MOST_LEVELS = 50
 """More levels than this are a sign of an identifier or of free text."""
 
 
-def read_treatment(rows: Rows, question: Question) -> Treatment:
+def read_instrument(rows: Rows, name: str, outcome: str) -> Treatment:
+    """The instrument of complete rows, read as a treatment is; text or two values are arms, other numbers an amount."""
+    return read_treatment(rows, Question(name, outcome), role="instrument")
+
+
+def read_treatment(rows: Rows, question: Question, *, role: str = "treatment") -> Treatment:
     """The treatment of complete rows.
 
     Two values are a binary treatment; more are arms when they are text, or when the question says so; other
@@ -28,20 +33,20 @@ def read_treatment(rows: Rows, question: Question) -> Treatment:
         InvalidSetting: a contrast with a level that the data do not have, or too many levels.
     """
     name = question.treatment
-    column = rows.column(name, role="treatment")
+    column = rows.column(name, role=role)
     if isinstance(column, Others):
         column.distinct()
     before = column if rows.incomplete is None else _present(rows.incomplete, name)
     if isinstance(before, Numbers) and not question.arms and _more_than_two(before.values):
-        return _amount(rows, question)
+        return _amount(rows, question, role)
     codes, levels = before.distinct()
     if len(levels) > MOST_LEVELS:
         raise InvalidSetting(
-            f"Treatment {name!r} has {len(levels):,} levels; arms need at most {MOST_LEVELS}.",
+            f"{role.capitalize()} {name!r} has {len(levels):,} levels; arms need at most {MOST_LEVELS}.",
             hint="drop arms=True to treat it as an amount" if question.arms else f"group the levels of {name!r}",
         )
     if len(levels) < 2:
-        raise _constant(name, levels)
+        raise _constant(name, levels, role)
     if before is not column:
         counts = np.bincount(codes)
         codes, present = column.distinct()
@@ -89,11 +94,11 @@ def _more_than_two(values: FloatArray) -> bool:
     return len(values) > 0 and not bool(np.all((values == values.min()) | (values == values.max())))
 
 
-def _amount(rows: Rows, question: Question) -> Treatment:
+def _amount(rows: Rows, question: Question, role: str) -> Treatment:
     column = rows.columns[question.treatment]
     assert isinstance(column, Numbers)
     if column.span[0] == column.span[1]:
-        raise _constant(column.name, (column.span[0],))
+        raise _constant(column.name, (column.span[0],), role)
     step = 1.0
     if question.contrast is not None:
         high, low = question.contrast
@@ -106,11 +111,11 @@ def _amount(rows: Rows, question: Question) -> Treatment:
     return Treatment(column.name, "amount", column.values, np.zeros(rows.n, dtype=np.int32), (), (), step)
 
 
-def _constant(name: str, levels: Sequence[Level]) -> ConstantColumn:
+def _constant(name: str, levels: Sequence[Level], role: str) -> ConstantColumn:
     shown = f"{levels[0]!r} in every row" if levels else "missing in every row"
     return ConstantColumn(
-        f"Treatment {name!r} is {shown}; an effect needs at least two different values.",
-        hint="check how the rows were selected: those with another treatment are not there",
+        f"{role.capitalize()} {name!r} is {shown}; an effect needs at least two different values.",
+        hint=f"check how the rows were selected: those with another {role} are not there",
     )
 
 

@@ -22,12 +22,12 @@ from butfor.data.request import Request
 from butfor.data.rows import Rows
 from butfor.data.sample import Cluster, Sample, Treatment, TreatmentKind
 from butfor.identify.identify import identify
-from butfor.identify.strategies import Randomization, Strategy
+from butfor.identify.strategies import Instrument, Randomization, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.overlap import balancing_weights
-from butfor.question import ATE, Estimand, Question
+from butfor.question import ATE, Estimand, Instrumented, Question
 from butfor.question.question import Level
 
 FloatArray = NDArray[np.float64]
@@ -110,6 +110,7 @@ class Estimator(ABC):
     title: ClassVar[str]
     treatments: ClassVar[tuple[TreatmentKind, ...]]
     strategies: ClassVar[tuple[str, ...]] = ("adjustment", "randomization")
+    uses_instrument: ClassVar[bool] = False
 
     def accepts(self, strategy: Strategy) -> bool:
         """Can the method follow the strategy?"""
@@ -123,7 +124,12 @@ class Estimator(ABC):
     def needs(self, question: Question, strategy: Strategy) -> Request:
         """The columns that a fit reads."""
         columns = {question.treatment, question.outcome, *question.modifiers, *self.covariates(strategy)}
-        return Request(frozenset(columns))
+        instrument = self.instrument(strategy)
+        return Request(frozenset(columns if instrument is None else columns | {instrument}))
+
+    def instrument(self, strategy: Strategy) -> str | None:
+        """The column that moves the treatment and is no covariate, for methods that use one."""
+        return strategy.instrument if self.uses_instrument and isinstance(strategy, Instrument) else None
 
     def covariates(self, strategy: Strategy) -> tuple[str, ...]:
         """The columns that the method adjusts for under this strategy."""
@@ -149,6 +155,7 @@ class Estimator(ABC):
         treatment: str,
         outcome: str,
         covariates: Sequence[str] = (),
+        instrument: str | None = None,
         estimand: Estimand | None = None,
         contrast: tuple[Level, Level] | None = None,
         modifiers: Sequence[str] = (),
@@ -165,6 +172,8 @@ class Estimator(ABC):
             treatment: column of the treatment: two levels, several (text), or an amount.
             outcome: numeric column.
             covariates: columns known before treatment.
+            instrument: column that moves the treatment and reaches the outcome through it alone, among units alike in
+                the covariates; for methods that use one.
             estimand: whose average effect; default `ATE()`.
             contrast: (treated level, reference level).
             modifiers: columns whose subgroups get effects of their own.
@@ -177,8 +186,7 @@ class Estimator(ABC):
         question = Question(
             treatment, outcome, estimand or ATE(), contrast=contrast, modifiers=tuple(modifiers), arms=arms
         )
-        identification = identify(question, covariates=tuple(covariates))
-        strategy = identification.require()
+        strategy = _on_your_word(question, tuple(covariates), instrument)
         reading = Reading(weights=weights, cluster=cluster, missing=missing)
         plan = [(strategy, self)]
         rows = read_rows(open_dataset(frame), question, plan, reading)
@@ -207,6 +215,12 @@ class Estimator(ABC):
                 f"{' or '.join(words[k] for k in self.treatments)}.",
                 hint=f"{other}, or arms=True if each value is a treatment of its own",
             )
+
+
+def _on_your_word(question: Question, covariates: tuple[str, ...], instrument: str | None) -> Strategy:
+    if instrument is None:
+        return identify(question, covariates=covariates).require()
+    return identify(question, design=Instrumented(instrument=instrument, given=covariates)).strategies[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,14 +254,20 @@ def take_samples(
     rows: Rows, question: Question, plan: Sequence[tuple[Strategy, Estimator]], reading: Reading
 ) -> list[Sample]:
     """One sample per planned fit. Fits that adjust for the same columns share one, and so can share nuisances."""
-    drawn: dict[tuple[str, ...], Sample] = {}
-    for strategy, estimator in plan:
-        columns = estimator.covariates(strategy)
-        if columns not in drawn:
-            drawn[columns] = draw_sample(
-                rows, question, columns, weights=reading.weights, cluster=reading.cluster, keep=reading.extra
+    drawn: dict[tuple[tuple[str, ...], str | None], Sample] = {}
+    asked = [(estimator.covariates(strategy), estimator.instrument(strategy)) for strategy, estimator in plan]
+    for columns, instrument in asked:
+        if (columns, instrument) not in drawn:
+            drawn[columns, instrument] = draw_sample(
+                rows,
+                question,
+                columns,
+                weights=reading.weights,
+                cluster=reading.cluster,
+                instrument=instrument,
+                keep=reading.extra,
             )
-    return [drawn[estimator.covariates(strategy)] for strategy, estimator in plan]
+    return [drawn[key] for key in asked]
 
 
 def treatment_columns(treatment: Treatment) -> tuple[FloatArray, FloatArray]:

@@ -1,7 +1,7 @@
 """Questions, estimands and designs."""
 
 from butfor.question.design import Cutoff, Design, Instrumented, Observational, Panel, Randomized
-from butfor.question.estimands import ATC, ATE, ATO, ATT, VWE, Association, Estimand
+from butfor.question.estimands import ATC, ATE, ATO, ATT, CWE, LATE, VWE, Association, Estimand
 from butfor.question.question import Question
 
 __all__ = [
@@ -9,6 +9,8 @@ __all__ = [
     "ATE",
     "ATO",
     "ATT",
+    "CWE",
+    "LATE",
     "VWE",
     "Association",
     "Cutoff",

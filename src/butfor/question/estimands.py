@@ -19,7 +19,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import InvalidSetting
+from butfor.core.errors import InvalidSetting, MethodMismatch
 from butfor.core.serial import public_value
 
 FloatArray = NDArray[np.float64]
@@ -147,6 +147,41 @@ class VWE(Estimand):
 
 @public_value
 @dataclass(frozen=True, kw_only=True)
+class LATE(Estimand):
+    """Local average treatment effect: what does the treatment do for those whom the instrument moves (compliers)?
+
+    Nobody can tell who they are, hence no function h of the covariates picks them.
+    """
+
+    code: ClassVar[str] = "LATE"
+    formula: ClassVar[str] = "E[Y(1) − Y(0) | T(1) > T(0)]"
+    who: ClassVar[str] = "those whose treatment the instrument moves (compliers)"
+
+    def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
+        raise _needs_instrument(self)
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class CWE(Estimand):
+    """Covariance-weighted effect: what an instrument and one common slope estimate when effects differ.
+
+    Not a question one asks but the name of what some estimators answer: those whom the instrument moves count the
+    more, the more it varies given the covariates. It equals the average effect when the effect is the same for all.
+    """
+
+    code: ClassVar[str] = "CWE"
+    formula: ClassVar[str] = "E[Cov(Z, T | X) τ(X)] / E[Cov(Z, T | X)]"
+    who: ClassVar[str] = (
+        "those whose treatment the instrument moves, weighted by how much the two vary together given the covariates"
+    )
+
+    def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
+        raise _needs_instrument(self)
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
 class Association(Estimand):
     """The difference between the groups as they are: what one sees, not what the treatment did."""
 
@@ -156,6 +191,13 @@ class Association(Estimand):
 
     def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
         return np.ones(len(propensity)), np.zeros_like(propensity)
+
+
+def _needs_instrument(estimand: Estimand) -> MethodMismatch:
+    return MethodMismatch(
+        f"The {estimand.code} is about {estimand.who}; it needs an instrument.",
+        hint="InteractiveIV() or PartiallyLinearIV() with instrument=, or estimand=ATE()",
+    )
 
 
 def _share_of(propensity: FloatArray, arm: int) -> tuple[FloatArray, FloatArray]:

@@ -13,7 +13,7 @@ from butfor.core.table import Table, format_number
 from butfor.estimators.base import Fit
 from butfor.nuisance.cache import NuisanceCache
 from butfor.refute.figures import distribution_figure
-from butfor.refute.refit import Effects, FloatArray, is_cheap, no_refit, overall_sample, refit
+from butfor.refute.refit import Effects, FloatArray, is_cheap, no_placebo, overall_sample, refit
 from butfor.refute.refutation import Finding
 from butfor.refute.refuter import Progress, Refuter, check_simulations, tell
 from butfor.refute.shuffle import Shuffle
@@ -50,8 +50,8 @@ class PlaceboTreatment(Refuter):
         check_simulations(self.simulations)
 
     def applies(self, fit: Fit) -> str | None:
-        """Needs nuisances that can be fitted again."""
-        return no_refit(fit)
+        """Needs nuisances that can be fitted again, and a treatment that may be made up."""
+        return no_placebo(fit)
 
     def examine(
         self, fit: Fit, *, seed: int, cache: NuisanceCache | None = None, progress: Progress | None = None

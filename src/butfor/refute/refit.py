@@ -12,7 +12,7 @@ from butfor.estimators.base import Estimator, Fit
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.functional.plug_in import PlugIn
 from butfor.identify.bounds.strategy import Bounds
-from butfor.identify.strategies import FrontDoor, Functional
+from butfor.identify.strategies import FrontDoor, Functional, Instrument
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.linear import LinearModel
 from butfor.nuisance.logistic import LogisticModel
@@ -44,10 +44,21 @@ def no_covariates(fit: Fit) -> str | None:
     return no_refit(fit)
 
 
+def no_placebo(fit: Fit) -> str | None:
+    """Why a made-up treatment would say nothing."""
+    if fit.sample.instrument is not None:
+        return (
+            "the instrument does not move a made-up treatment, and without a first stage there is no answer to expect"
+        )
+    return no_refit(fit)
+
+
 def hidden_causes_allowed(fit: Fit) -> str | None:
     """Why a hidden cause of treatment and outcome is nothing to fear."""
     if isinstance(fit.strategy, FrontDoor | Functional):
         return "the strategy allows for hidden causes of treatment and outcome; look at the implications of its graph"
+    if isinstance(fit.strategy, Instrument):
+        return "the strategy allows for hidden causes of treatment and outcome; ask what else the instrument touches"
     if isinstance(fit.strategy, Bounds):
         return "the bounds hold whatever is hidden"
     return None
