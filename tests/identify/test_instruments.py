@@ -37,7 +37,7 @@ def test_by_the_definition(latent: bool) -> None:
     """
     rng = np.random.default_rng(80 + latent)
     some = 0
-    for _ in range(400):
+    for _ in range(1_200):
         graph = random_graph(rng, 7, latent=latent)
         order = [n for n in graph.topological_order if n not in graph.latent]
         if len(order) < 3:

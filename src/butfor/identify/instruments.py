@@ -63,9 +63,10 @@ class InstrumentProblem:
 
 
 def instruments(problem: InstrumentProblem, *, effort: Effort | None = None) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Every instrument with each smallest set that makes it one: those that need nothing first.
+    """Every instrument with each smallest set that parts it from the outcome and not from the treatment.
 
-    The search ends with the effort.
+    Those that need nothing come first; the search ends with the effort. Nodes that are instruments only given something
+    that acts neither on them nor on the outcome are not listed (to find them is hard); where there are any, others are.
 
     >>> graph = CausalGraph.from_any("w -> z -> x -> y; w -> y; x <-> y")
     >>> list(instruments(InstrumentProblem(graph, "x", "y")))

@@ -113,17 +113,29 @@ def exchange(graph: CausalGraph, treatments: Nodes, outcomes: Nodes, given: Node
 
 
 def assemble(query: GeneralEffect, factors: list[Expression], population: str = "") -> Expression:
+    """Σ Π Q[D_i], divided by its own sum over the outcomes when there are conditions; without loose ends."""
+    effect = combine(query, factors)
+    return without_loose_ends(effect, loose_ends(query, effect), population)
+
+
+def combine(query: GeneralEffect, factors: list[Expression]) -> Expression:
     """Σ Π Q[D_i], divided by its own sum over the outcomes when there are conditions."""
     order = [n for n in query.graph.topological_order if n in query.random]
-    hidden = [Variable(n) for n in order if n not in query.outcomes | query.given]
+    hidden = [Variable(n) for n in order if n not in query.outcomes and n not in query.given]
     place = {Variable(n): i for i, n in enumerate(order)}
     effects_first = sorted(factors, key=lambda f: -max((place.get(v, -1) for v in f.free), default=-1))
     effect = total(hidden, product(effects_first))
-    if query.given:
-        effect = ratio(effect, total([Variable(n) for n in order if n in query.outcomes], effect))
+    return ratio(effect, total([Variable(n) for n in order if n in query.outcomes], effect)) if query.given else effect
+
+
+def loose_ends(query: GeneralEffect, effect: Expression) -> tuple[Variable, ...]:
+    """Variables of the effect that nobody asked about: it is the same for each of their values."""
     asked = query.treatments | query.outcomes | query.given
-    idle = sorted(v for v in effect.free if v.name not in asked)
-    if idle:
-        # The factor is the same for every value of these: an average over them has no loose ends.
-        effect = total(idle, product([effect, Probability(tuple(idle), population=population)]))
+    return tuple(sorted(v for v in effect.free if v.name not in asked))
+
+
+def without_loose_ends(effect: Expression, loose: tuple[Variable, ...], population: str = "") -> Expression:
+    """The average over the loose ends, as they are distributed in a population."""
+    if loose:
+        effect = total(loose, product([effect, Probability(loose, population=population)]))
     return with_clear_names(effect) if effect.size <= MOST_WRITTEN else effect

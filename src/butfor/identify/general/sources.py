@@ -19,7 +19,15 @@ from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import ancestors_within, district_of, districts, latent_projection
 from butfor.identify.expression import Expression
 from butfor.identify.general.c_factors import Kernel, Route, factor_along, find_route
-from butfor.identify.general.effect import GeneralEffect, assemble, pose
+from butfor.identify.general.effect import (
+    MOST_NODES,
+    MOST_WRITTEN,
+    GeneralEffect,
+    combine,
+    loose_ends,
+    pose,
+    without_loose_ends,
+)
 from butfor.identify.general.selection import Recovery, recover
 
 Nodes = frozenset[str]
@@ -116,11 +124,13 @@ class Mosaic:
         query: what is asked.
         districts: what must be known.
         pieces: for each district where it comes from; None where no source gives it.
+        sources: what is at hand.
     """
 
     query: GeneralEffect
     districts: tuple[Nodes, ...]
     pieces: tuple[Piece | None, ...]
+    sources: tuple[Experiment, ...] = ()
 
     @property
     def identified(self) -> bool:
@@ -133,20 +143,40 @@ class Mosaic:
         lost = next((d for d, p in zip(self.districts, self.pieces, strict=True) if p is None), frozenset[str]())
         return tuple(n for n in self.query.graph.nodes if n in lost)
 
+    @cached_property
+    def _effect(self) -> Expression | None:
+        pieces = [p for p in self.pieces if p is not None]
+        if len(pieces) < len(self.pieces) or len(self.query.ancestral) > MOST_NODES:
+            return None
+        return combine(self.query, [p.factor for p in pieces])
+
+    @cached_property
+    def weights(self) -> Experiment | None:
+        """The source of the weights in an average over variables on whose values the effect does not depend.
+
+        None where there are no such variables; or no source that shows how they vary: the expression has them then.
+        """
+        loose = () if self._effect is None else loose_ends(self.query, self._effect)
+        names = {v.name for v in loose}
+        showing = [s for s in self.sources if not s.do and (s.measured is None or names <= set(s.measured))]
+        needed = [p.source for p in self.pieces if p is not None]
+        showing.sort(key=lambda s: (s not in needed, s.population != ""))
+        return showing[0] if loose and showing else None
+
     @property
     def used(self) -> tuple[Experiment, ...]:
         """The sources that are needed."""
-        return tuple(dict.fromkeys(p.source for p in self.pieces if p is not None))
+        needed = (*(p.source for p in self.pieces if p is not None), self.weights)
+        return tuple(dict.fromkeys(s for s in needed if s is not None))
 
     @cached_property
     def expression(self) -> Expression | None:
-        """The effect in terms of the sources, or None."""
-        pieces = [p for p in self.pieces if p is not None]
-        if len(pieces) < len(self.pieces):
+        """The effect in terms of the sources; None where there is none, or none that anybody could read."""
+        if self._effect is None:
             return None
-        populations = [p.source.population for p in pieces]
-        home = "" if "" in populations or not populations else populations[0]
-        return assemble(self.query, [p.factor for p in pieces], home)
+        loose = loose_ends(self.query, self._effect) if self.weights is not None else ()
+        found = without_loose_ends(self._effect, loose, "" if self.weights is None else self.weights.population)
+        return found if found.size <= MOST_WRITTEN else None
 
 
 def identify_from(
@@ -165,7 +195,8 @@ def identify_from(
     check_sources(graph, sources)
     query = pose(graph, treatments, outcomes, given)
     needed = tuple(districts(query.graph, query.random))
-    return Mosaic(query, needed, tuple(_piece(graph, query.graph, d, sources) for d in needed))
+    pieces = tuple(_piece(graph, query.graph, d, sources) for d in needed)
+    return Mosaic(query, needed, pieces, tuple(sources))
 
 
 def check_sources(graph: CausalGraph, sources: Iterable[Experiment]) -> None:
