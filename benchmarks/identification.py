@@ -175,7 +175,7 @@ def timed(contestant: str, cases: str, index: int, task: str) -> float | str:
     except subprocess.TimeoutExpired:
         return f"> {LIMIT:.0f} s"
     if done.returncode:
-        return (done.stderr.strip().splitlines() or ["failed"])[-1].split(":")[0][:40]
+        return "refused" if done.stderr.strip() else "failed"
     seconds = float(json.loads(done.stdout.strip().splitlines()[-1]))
     return seconds if seconds <= LIMIT else f"> {LIMIT:.0f} s"
 

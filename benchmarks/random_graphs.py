@@ -60,11 +60,7 @@ def complete(size: int) -> Case:
 
 
 def schipf2010() -> Case:
-    """Schipf, Knüppel, Hardt and Stang 2010 (doi:10.1016/j.annepidem.2010.02.004): testosterone and diabetes."""
-    edges = (
-        "A->PA A->S A->TT A->WC A->T2DM PA->TT PA->WC PA->T2DM S->TT S->WC S->PA S->T2DM TT->WC TT->T2DM "
-        "U->TT U->T2DM WC->T2DM"
-    )
-    pairs = tuple((a, b) for a, _, b in (e.partition("->") for e in edges.split()))
-    nodes = ("A", "S", "PA", "U", "TT", "WC", "T2DM")
-    return Case(nodes, pairs, frozenset(), "TT", "T2DM")
+    """Schipf and others 2010 as drawn in dagitty (gui/js/example-dags.js): testosterone and diabetes."""
+    edges = "A>S A>PA A>WC A>U A>TT S>TT S>T2DM WC>TT WC>U WC>T2DM U>TT U>T2DM PA>WC PA>T2DM TT>T2DM"
+    pairs = tuple((a, b) for a, _, b in (e.partition(">") for e in edges.split()))
+    return Case(("A", "S", "PA", "WC", "U", "TT", "T2DM"), pairs, frozenset(), "TT", "T2DM")
