@@ -1,8 +1,18 @@
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
+LongArray = NDArray[np.int64]
+Codes = NDArray[np.uint8]
+Words = NDArray[np.uint64]
+RowNumbers = NDArray[np.uint32]
+# Effects or means, their variances, and the part of these that more trees would remove.
+Estimates = tuple[FloatArray, FloatArray, FloatArray]
+# Nodes, where those of each tree start, leaves, where those of each tree start, members, where those of each leaf end.
+Trees = tuple[Words, LongArray, FloatArray, LongArray, IntArray, LongArray]
 
 def comoments(
     rows: FloatArray, weights: FloatArray | None, groups: IntArray | None, group_count: int, threads: int
@@ -36,3 +46,62 @@ def project(
     slopes: FloatArray,
     threads: int,
 ) -> tuple[FloatArray, FloatArray]: ...
+def forest_cuts(rows: FloatArray) -> tuple[FloatArray, LongArray]: ...
+def forest_encode(rows: FloatArray, cuts: FloatArray, start: LongArray) -> Codes: ...
+
+class ForestLimits:
+    def __init__(self, least_size: float, alpha: float, imbalance_penalty: float, /) -> None: ...
+
+class ForestGrowth:
+    def __init__(self, limits: ForestLimits, features: int, keep_members: bool, /) -> None: ...
+
+class ForestSampling:
+    def __init__(self, units: int, splitting: int, estimating: int, /) -> None: ...
+
+class ForestSettings:
+    def __init__(
+        self,
+        growth: ForestGrowth,
+        sampling: ForestSampling,
+        bags: int,
+        bag_size: int,
+        seed: int,
+        threads: int,
+        keep_trees: bool,
+        /,
+    ) -> None: ...
+
+def forest_train(
+    kind: int,
+    codes: Codes,
+    outcome: FloatArray,
+    treatment: FloatArray | None,
+    instrument: FloatArray | None,
+    weights: FloatArray | None,
+    unit_rows: RowNumbers | None,
+    unit_start: RowNumbers | None,
+    settings: ForestSettings,
+    progress: Callable[[int], None] | None,
+) -> tuple[Estimates, RowNumbers, Trees]: ...
+def forest_predict(
+    kind: int,
+    outcomes: int,
+    codes: Codes,
+    nodes: Words,
+    node_start: LongArray,
+    leaves: FloatArray,
+    leaf_start: LongArray,
+    bag_size: int,
+    threads: int,
+) -> Estimates: ...
+def forest_weights(
+    codes: Codes,
+    nodes: Words,
+    node_start: LongArray,
+    leaf_start: LongArray,
+    members: IntArray,
+    member_end: LongArray,
+    weights: FloatArray | None,
+    n: int,
+    threads: int,
+) -> FloatArray: ...

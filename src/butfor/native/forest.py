@@ -257,6 +257,15 @@ class Forest:
         return total / total.sum() if total.sum() > 0 else total
 
 
+def _in_trees(progress: Progress, growth: Growth) -> Callable[[int], None]:
+    """The kernel counts bags; users count trees."""
+
+    def told(bags: int) -> None:
+        progress(bags * growth.bag_size, growth.bags * growth.bag_size)
+
+    return told
+
+
 def grow_forest(
     kind: Kind,
     columns: Columns,
@@ -304,7 +313,7 @@ def grow_forest(
         keep_trees or keep_members,
     )
     binning = Binning.of(matrix)
-    done = None if progress is None else lambda bags: progress(bags * growth.bag_size, growth.bags * growth.bag_size)
+    done = None if progress is None else _in_trees(progress, growth)
     found, split_counts, trees = _kernels.forest_train(
         int(kind),
         binning.encode(matrix),

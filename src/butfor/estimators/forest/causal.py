@@ -257,6 +257,7 @@ def _average_slope(settings: CausalForest, centred: _Centred, fit: ForestFit) ->
     assert fit.effects is not None
     assert fit.columns is not None
     assert fit.order is not None
+    assert fit.columns.treatment is not None
     sample, effect = fit.sample, fit.effects.value[:, 0]
     square = replace(fit.columns, outcome=np.square(fit.columns.treatment), treatment=None)
     growth = replace(settings.growth, trees=min(settings.trees, 500))
