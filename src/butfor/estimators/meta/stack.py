@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -157,9 +158,9 @@ class EffectStack(EffectLearner, Estimator):
 
     def _effects(self, nuisances: Nuisances) -> list[FloatArray]:
         """Held-out effects of each candidate (rows × contrasts), computed once."""
-        return nuisances.remember(
-            ("held-out effects", self), lambda: [c.held_out(self._for(c, nuisances)) for c in self._everyone]
-        )
+        return [
+            nuisances.remember(("held out", c), partial(c.held_out, self._for(c, nuisances))) for c in self._everyone
+        ]
 
     def _shares(self, nuisances: Nuisances, chosen: NDArray[np.bool_]) -> FloatArray:
         """Shares (candidates × contrasts) by the loss of the chosen rows."""
