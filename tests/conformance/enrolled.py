@@ -6,6 +6,12 @@ from dataclasses import dataclass
 
 import butfor as bf
 from butfor.estimators.base import Estimator
+from butfor.estimators.meta.dr_learner import DRLearner
+from butfor.estimators.meta.r_learner import RLearner
+from butfor.estimators.meta.s_learner import SLearner
+from butfor.estimators.meta.stack import EffectStack
+from butfor.estimators.meta.t_learner import TLearner
+from butfor.estimators.meta.x_learner import XLearner
 from tests.estimators.by_graph import ByGraph
 
 LINEAR = {"outcome_model": bf.LinearModel(), "propensity_model": bf.LogisticModel()}
@@ -47,6 +53,7 @@ ALL = (
     Enrolled(bf.IPW(), estimands=(bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1))),
     Enrolled(bf.AIPW(**LINEAR), estimands=(bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1))),
     Enrolled(bf.AIPW(folds=2), estimands=(bf.ATE(),), exact=False),
+    *(Enrolled(learner(**LINEAR)) for learner in (SLearner, TLearner, XLearner, RLearner, DRLearner, EffectStack)),
     Enrolled(bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())),
     Enrolled(bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel()), ("amount",)),
     Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), FRONT_DOOR), subgroups=False),
