@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import butfor as bf
 from butfor.estimators.base import Estimator
@@ -12,6 +12,8 @@ from butfor.estimators.meta.s_learner import SLearner
 from butfor.estimators.meta.stack import EffectStack
 from butfor.estimators.meta.t_learner import TLearner
 from butfor.estimators.meta.x_learner import XLearner
+from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
+from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from tests.estimators.by_graph import ByGraph
 
 LINEAR = {"outcome_model": bf.LinearModel(), "propensity_model": bf.LogisticModel()}
@@ -45,6 +47,17 @@ CHAIN = (
 NAPKIN = "income -> region -> treatment -> outcome; income <-> treatment; income <-> outcome"
 COUNTED = "treatment -> age -> outcome; treatment <-> outcome"
 
+OFFERED = (
+    "age -> offer; age -> treatment; age -> outcome; region -> offer; region -> treatment; region -> outcome; "
+    "offer -> treatment -> outcome; treatment <-> outcome"
+)
+PUSHED = OFFERED.replace("offer", "push")
+IV = {"outcome_model": bf.LinearModel(), "instrument_model": bf.LogisticModel()}
+LINEAR_LATE = InteractiveIV(**IV, treatment_model=bf.LinearModel())
+LINEAR_PLIV = PartiallyLinearIV(**IV, treatment_model=bf.LogisticModel())
+DOSE_PLIV = replace(LINEAR_PLIV, treatment_model=bf.LinearModel(), instrument_model=bf.LinearModel())
+LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
+
 ALL = (
     Enrolled(bf.DifferenceInMeans()),
     Enrolled(bf.OLS(), ("binary", "arms", "amount")),
@@ -60,4 +73,11 @@ ALL = (
     Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), CHAIN)),
     Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), NAPKIN), subgroups=False),
     Enrolled(ByGraph(bf.PlugIn(), COUNTED), subgroups=False),
+    Enrolled(ByGraph(LINEAR_LATE, OFFERED), ("binary",)),
+    Enrolled(ByGraph(LINEAR_PLIV, OFFERED), ("binary",)),
+    Enrolled(ByGraph(DOSE_PLIV, PUSHED), ("amount",)),
+    Enrolled(bf.AIPW(**LINEAR, repetitions=3), estimands=(bf.ATE(), bf.ATT())),
+    Enrolled(replace(LINEAR_PLR, repetitions=3)),
+    Enrolled(ByGraph(replace(LINEAR_LATE, repetitions=3), OFFERED), ("binary",)),
+    Enrolled(ByGraph(replace(DOSE_PLIV, repetitions=3), PUSHED), ("amount",)),
 )

@@ -26,7 +26,7 @@ def world(kind: str, n: int = 240, seed: int = 7) -> Frame:
         treatment = dose = drive
     outcome = 2.0 * dose + 0.1 * age + income + 0.5 * dose * (age > 45) + rng.normal(size=n)
     household = rng.integers(0, 40, n)
-    return {
+    frame = {
         "treatment": treatment,
         "outcome": outcome,
         "age": age,
@@ -36,3 +36,6 @@ def world(kind: str, n: int = 240, seed: int = 7) -> Frame:
         "household": household,
         "copies": rng.integers(1, 4, n).astype(float),
     }
+    # What goes with the treatment as an instrument does: an offer, and a push of any size.
+    push = dose + dose.std() * rng.normal(size=n)
+    return frame | {"offer": (push > np.median(push)).astype(np.int64), "push": push}

@@ -17,8 +17,10 @@ from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets
 from butfor.identify.general import identify_effect
 from butfor.identify.identification import Identification
 from butfor.identify.identify import identify
+from butfor.identify.implications import independences
 from butfor.identify.instruments import InstrumentProblem, instruments
 from butfor.identify.query import Query
+from butfor.identify.verma import verma_constraints
 
 HANGS = 120
 
@@ -131,7 +133,10 @@ MONSTERS: dict[str, tuple[Callable[[], bf.CausalGraph], str, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", MONSTERS)
+SLOW = ("chain of 50,000", "district of 2,000 ties, 1,500 nodes", "one hidden cause of 900")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in MONSTERS])
 def test_monsters_are_answered(name: str) -> None:
     build, x, y = MONSTERS[name]
     graph = build()
@@ -142,3 +147,54 @@ def test_monsters_are_answered(name: str) -> None:
 def test_a_hidden_cause_of_ten_thousand_is_refused() -> None:
     with without_hanging(), pytest.raises(GraphSyntax, match="Hidden nodes tie more than"):
         identify(bf.Question("v1", "v2"), _star(10_000))
+
+
+def test_a_hundred_thousand_pasted_edges() -> None:
+    graph, x, y = random_graph(40_000, 0, degree=5.0, latent=0.0)
+    text = "; ".join(f"{a} -> {b}" for a, b in graph.directed)
+    assert text.count("->") == 100_000
+    with without_hanging():
+        assert len(bf.CausalGraph.from_any(text).directed) == 100_000
+    with without_hanging():
+        problem = AdjustmentProblem.of(graph, {x}, {y})
+        assert len(list(islice(minimal_adjustment_sets(problem), 3))) > 0
+        assert identify_effect(graph, [x], [y]).identified
+
+
+@pytest.mark.parametrize("role", ["treatments", "conditions"])
+def test_thousands_of_nodes_in_one_role(role: str) -> None:
+    count = 10_000 if role == "treatments" else 300
+    many = [f"t{i}" for i in range(count)]
+    edges = [*((t, "y") for t in many), *((f"c{i}", t) for i, t in enumerate(many))]
+    graph = bf.CausalGraph((), (*edges, ("x", "y")), (("c1", "y"),))
+    query = Query(tuple(many), ("y",)) if role == "treatments" else Query(("x",), ("y",), tuple(many))
+    with without_hanging():
+        found = whole(graph, query)
+    assert found.status == "identified" or role == "treatments"
+
+
+def tower(height: int) -> tuple[bf.CausalGraph, list[str]]:
+    """An effect whose route has as many steps as the tower is high; each more than doubles what is written."""
+    floors = range(1, height + 1)
+    arrows = [(f"w{i}", "y") for i in floors] + [(f"c{i}", f"w{i + 1}") for i in floors if i < height]
+    ties = [e for i in floors for e in ((f"c{i}", f"w{i}"), (f"c{i}", "y"))]
+    graph = bf.CausalGraph((), (*arrows, (f"c{height}", "t"), ("t", "y")), tuple(ties))
+    return graph, ["t", *(f"w{i}" for i in floors)]
+
+
+@pytest.mark.parametrize("height", [3, 8, 40, 300])
+def test_expressions_that_nobody_could_read_are_not_written(height: int) -> None:
+    graph, treatments = tower(height)
+    with without_hanging():
+        found = identify_effect(graph, treatments, ["y"])
+        assert found.identified
+        assert len(found.routes[0].steps) == height
+        assert (found.expression is None) is (height > 5)
+        whole(graph, Query(tuple(treatments), ("y",)))
+
+
+def test_searches_without_results_end() -> None:
+    for graph in (_complete(40, tied=True), _star(200), _district(150, 1_000)):
+        for search in (independences, verma_constraints):
+            with without_hanging():
+                list(islice(search(graph), 1_000))

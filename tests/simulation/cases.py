@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import butfor as bf
+from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
+from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
+from butfor.question import CWE, LATE
 from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
 from tests.simulation.worlds import (
@@ -19,6 +24,10 @@ from tests.simulation.worlds import (
     LONG_WAY,
     NAPKIN,
     NAPKIN_COUNTED,
+    OFFERED,
+    OFFERED_SAMPLED,
+    OFFERED_VILLAGES,
+    PUSHED,
     RANDOMISED,
     VILLAGES,
     WEIGHTED,
@@ -63,6 +72,24 @@ FUNCTIONAL = (
     _case(ByGraph(bf.PlugIn(), MEDIATED), FRONT_DOOR_COUNTED, bf.ATE()),
 )
 
+INSTRUMENT, SAMPLED = ("instrument", "z"), ("weights", "w")
+IV = {"outcome_model": bf.LinearModel(), "instrument_model": bf.LogisticModel()}
+LINEAR_LATE = InteractiveIV(**IV, treatment_model=bf.LinearModel())
+LINEAR_PLIV = PartiallyLinearIV(**IV, treatment_model=bf.LogisticModel())
+DOSE_PLIV = PartiallyLinearIV(
+    outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel(), instrument_model=bf.LinearModel()
+)
+INSTRUMENTAL = (
+    _case(LINEAR_LATE, OFFERED, LATE(), settings=(INSTRUMENT,)),
+    _case(LINEAR_PLIV, OFFERED, CWE(), settings=(INSTRUMENT,)),
+    _case(LINEAR_LATE, OFFERED_SAMPLED, LATE(), settings=(INSTRUMENT, SAMPLED)),
+    _case(LINEAR_LATE, OFFERED_VILLAGES, LATE(), settings=(INSTRUMENT,), inference=VILLAGE, n=800),
+    _case(LINEAR_PLIV, OFFERED_VILLAGES, CWE(), settings=(INSTRUMENT,), inference=VILLAGE, n=800),
+    _case(DOSE_PLIV, PUSHED, CWE(), settings=(INSTRUMENT,)),
+    _case(replace(LINEAR_LATE, repetitions=3), OFFERED, LATE(), settings=(INSTRUMENT,), draws=1000),
+    _case(replace(LINEAR_AIPW, repetitions=3), CONFOUNDED, bf.ATE(), draws=1000),
+)
+
 # The difference in means ignores covariates, hence it is right in the randomised worlds only.
 BARE_RANDOMISED = World("randomised", RANDOMISED.draw, RANDOMISED.truth, ())
 BARE_VILLAGES = World("villages", VILLAGES.draw, VILLAGES.truth, ())
@@ -86,9 +113,11 @@ FAST = (
     *(_case(e, w, bf.ATE(), inference=VILLAGE, n=800) for e, w in ((DIM, BARE_VILLAGES), (bf.OLS(), VILLAGES))),
     *(_case(e, VILLAGES, bf.ATE(), inference=VILLAGE, n=800) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW, LINEAR_PLR)),
     *FUNCTIONAL,
+    *INSTRUMENTAL,
 )
 
 SLOW = (
+    _case(InteractiveIV(), OFFERED, LATE(), settings=(INSTRUMENT,), n=1000, draws=400),
     _case(ByGraph(bf.AugmentedPrimalWeighting(), WITH_COVARIATE), FRONT_DOOR, bf.ATE(), n=1000, draws=400),
     # Learned nuisances are biased at this size, and the score by the product of their errors: the interval is short.
     _case(bf.AIPW(), CURVED, bf.ATE(), n=1000, draws=400, bias_allowed=0.5, coverage_allowed=0.05),

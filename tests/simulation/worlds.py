@@ -172,6 +172,55 @@ def _front_door_counted(rng: Generator, n: int) -> Frame:
     return {"treatment": t, "m": m, "outcome": m * rng.normal(1.0 + t, 1.0) + t + rng.normal(size=n)}
 
 
+def _offered(rng: Generator, n: int) -> Frame:
+    """An offer that x makes likelier; P(complier | x) = .5 + .3x, effect 1 + x; always- and never-takers differ."""
+    x = rng.uniform(-1, 1, size=n)
+    z = (rng.random(n) < _logistic(0.7 * x)).astype(int)
+    draw = rng.random(n)
+    always, complier = draw < 0.2, (draw >= 0.2) & (draw < 0.7 + 0.3 * x)
+    t = (always | (complier & (z == 1))).astype(int)
+    y = x + t * (1.0 + x) + 1.5 * always - 0.5 * complier + rng.normal(size=n)
+    return {"treatment": t, "outcome": y, "z": z, "x1": x, "x2": x**2}
+
+
+def _offered_truth() -> dict[str, float]:
+    """1 + x weighted by the share of compliers, and by Var(z | x) times that share."""
+    x, w = np.polynomial.legendre.leggauss(60)
+    share, chance = 0.5 + 0.3 * x, _logistic(0.7 * x)
+    weights = {"LATE": w * share, "CWE": w * share * chance * (1 - chance)}
+    return {name: float(v @ (1 + x) / v.sum()) for name, v in weights.items()}
+
+
+def _offered_sampled(rng: Generator, n: int) -> Frame:
+    """Rows with x above zero are drawn four times too rarely, and weighted for it."""
+    frame = _offered(rng, 8 * n)
+    kept = np.flatnonzero(rng.random(8 * n) < np.where(frame["x1"] > 0, 0.2, 0.8))[:n]
+    sampled = {name: column[kept] for name, column in frame.items()}
+    return sampled | {"w": np.where(sampled["x1"] > 0, 4.0, 1.0)}
+
+
+def _offered_to_villages(rng: Generator, n: int) -> Frame:
+    """Offers to whole villages of ten that share a shock; a third take it, a sixth of the others as well."""
+    village = np.repeat(np.arange(n // 10), 10)
+    z = (rng.permutation(n // 10) < n // 20).astype(int)[village]
+    x, shock = rng.normal(size=n), rng.normal(size=n // 10)[village]
+    t = (rng.random(n) < np.where(z == 1, 2 / 3, 1 / 6)).astype(int)
+    return {"treatment": t, "outcome": t + x + shock + rng.normal(size=n), "z": z, "x1": x, "village": village}
+
+
+def _pushed(rng: Generator, n: int) -> Frame:
+    """A dose that a push moves, and a hidden cause that makes the simple slope .5 too large."""
+    x, z, hidden = rng.normal(size=(3, n))
+    z = z + 0.5 * x
+    dose = z + x + hidden
+    y = 1.5 * dose + x + 2 * hidden + rng.normal(size=n) * (0.5 + np.abs(z))
+    return {"treatment": dose, "outcome": y, "z": z, "x1": x}
+
+
+OFFERED = World("offered", _offered, _offered_truth(), ("x1", "x2"))
+OFFERED_SAMPLED = World("offered, unequal sampling", _offered_sampled, _offered_truth(), ("x1", "x2"))
+OFFERED_VILLAGES = World("offered to villages", _offered_to_villages, {"LATE": 1.0, "CWE": 1.0}, ("x1",))
+PUSHED = World("pushed dose", _pushed, {"CWE": 1.5}, ("x1",))
 FRONT_DOOR = World("front door", _front_door, {"ATE": 1.0}, ("x1",))
 FRONT_DOOR_ARMS = World("front door, three arms", _front_door_arms, {"ATE": 0.8, "second": 1.6}, ())
 FRONT_DOOR_SAMPLED = World("front door, unequal sampling", _front_door_sampled, {"ATE": 1.0}, ("x1",))

@@ -82,7 +82,7 @@ def _to_measure(
     for size in range(1, LARGEST + 1):
         for chosen in combinations(hidden, size):
             needless = any(smaller <= set(chosen) for smaller in found)
-            if not effort.spend(len(found) + 1 if needless else len(named.nodes)):
+            if not effort.spend(len(found) + 1 if needless else len(named.nodes) * (1 + len(query.given))):
                 return
             if needless:
                 continue
@@ -139,7 +139,7 @@ def _smallest(
     for size in range(1, largest + 1):
         for chosen in combinations(names, size):
             needless = any(smaller <= set(chosen) for smaller in found)
-            if not effort.spend(len(found) + 1 if needless else len(graph.nodes)):
+            if not effort.spend(len(found) + 1 if needless else len(graph.nodes) * (1 + len(query.given))):
                 return
             if needless:
                 continue

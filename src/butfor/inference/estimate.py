@@ -41,6 +41,7 @@ class Estimate:
         estimand: whose average effect this is (the estimator's answer, which may differ from the question's).
         robust: kind of heteroskedasticity-robust covariance.
         clusters: clusters that standard errors are summed over (none, one, or two).
+        splitting: covariance that random splits of the rows add, whatever the kind of standard error.
     """
 
     labels: tuple[str, ...]
@@ -56,6 +57,7 @@ class Estimate:
     assumptions: tuple[Assumption, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
+    splitting: FloatArray | None = None
     influence: FloatArray | None = field(default=None, repr=False)
     regression: Regression | None = field(default=None, repr=False)
     clusters: tuple[Cluster, ...] = field(default=(), repr=False)
@@ -81,11 +83,15 @@ class Estimate:
                     hint="use an estimator that reports standard errors",
                 )
             return self.vcov
+        found = self._of_rows(self.influence)
+        return found if self.splitting is None else found + self.splitting
+
+    def _of_rows(self, influence: FloatArray) -> FloatArray:
         if len(self.clusters) == 2:
-            return two_way_covariance(self.influence, *self.clusters, self.regression)
+            return two_way_covariance(influence, *self.clusters, self.regression)
         if self.clusters:
-            return clustered_covariance(self.influence, self.clusters[0], self.regression)
-        return robust_covariance(self.influence, Robust.of(self.robust), self.regression)
+            return clustered_covariance(influence, self.clusters[0], self.regression)
+        return robust_covariance(influence, Robust.of(self.robust), self.regression)
 
     @cached_property
     def std_error(self) -> FloatArray:
@@ -175,6 +181,7 @@ class Estimate:
             regression=regression,
             robust=self.robust if regression is not None or self.influence is None else Robust.HC0,
             vcov=None if self.vcov is None else matrix @ self.vcov @ matrix.T,
+            splitting=None if self.splitting is None else matrix @ self.splitting @ matrix.T,
         )
 
     def _combined(self, matrix: FloatArray) -> tuple[FloatArray | None, Regression | None]:
@@ -218,6 +225,7 @@ class Estimate:
             estimator=f"{self.estimator} - {other.estimator}",
             robust=Robust.HC0,
             regression=None,
+            splitting=_sum(self.splitting, other.splitting),
             df=None,
         )
 
@@ -279,6 +287,7 @@ class Estimate:
             cluster_names=self.cluster_names,
             influence=None,
             regression=None,
+            splitting=None,
             clusters=(),
             known_clusters=(),
         )
@@ -305,6 +314,10 @@ class Estimate:
             )
         levels, codes = np.unique(labels, return_inverse=True)
         return (Cluster("given clusters", codes.astype(np.int32), len(levels)),)
+
+
+def _sum(one: FloatArray | None, two: FloatArray | None) -> FloatArray | None:
+    return two if one is None else one if two is None else one + two
 
 
 def _checked_level(level: float) -> float:

@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import InvalidSetting
 from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
+from butfor.estimators.orthogonal.repetition import over_repetitions
+from butfor.estimators.orthogonal.settings import check_floor, check_splitting
 from butfor.identify.strategies import Strategy
 from butfor.inference.doubly_robust import doubly_robust_scores, tilted_effects
 from butfor.inference.estimate import Estimate
@@ -47,6 +48,7 @@ class AIPW(Estimator):
         propensity_model: P(T | X); likewise. Default: the same mix for classes, calibrated.
         folds: cross-fitting folds.
         floor: propensities are never taken below this; how many were is a diagnostic.
+        repetitions: how many ways to split the rows into folds; the answer is the median over them.
 
     References:
         Robins, Rotnitzky and Zhao 1994 (doi:10.1080/01621459.1994.10476818); Chernozhukov et al. 2018
@@ -66,16 +68,15 @@ class AIPW(Estimator):
     propensity_model: Learner | None = None
     folds: int = 5
     floor: float = 0.01
+    repetitions: int = 1
 
     name: ClassVar[str] = "aipw"
     title: ClassVar[str] = "AIPW"
     treatments: ClassVar[tuple[TreatmentKind, ...]] = ("binary", "arms")
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.floor < 0.5:
-            raise InvalidSetting(f"floor is {self.floor}; AIPW needs 0 < floor < 0.5.", hint="floor=0.01")
-        if self.folds < 2:
-            raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
+        check_floor(self.floor, self.title)
+        check_splitting(self.folds, self.repetitions)
 
     @property
     def learners(self) -> tuple[Learner | None, ...]:
@@ -94,6 +95,11 @@ class AIPW(Estimator):
         """Fit on a clean sample; `rng` decides the folds."""
         self.check(sample, strategy)
         seed = rng if isinstance(rng, int) else seed_of(rng)
+        return over_repetitions(self.repetitions, seed, lambda s: self._fit_once(sample, question, strategy, s, cache))
+
+    def _fit_once(
+        self, sample: Sample, question: Question, strategy: Strategy, seed: int, cache: NuisanceCache | None
+    ) -> Fit:
         folds = sample_folds(sample, self.folds, seed, cache)
         outcome = cross_fit_outcome_by_arm(sample, self.outcome_model or default_outcome_model(), folds, seed, cache)
         propensity = cross_fit_propensity(

@@ -8,16 +8,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import Collinear, InvalidSetting
 from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
-from butfor.estimators.base import Estimator, Fit, describe, treatment_columns
+from butfor.estimators.base import Estimator, Fit, describe
+from butfor.estimators.orthogonal.repetition import over_repetitions
+from butfor.estimators.orthogonal.residuals import Split, parts_of_sample, residual_bread, treatment_residuals
+from butfor.estimators.orthogonal.settings import check_splitting
 from butfor.identify.strategies import Strategy
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache
-from butfor.nuisance.crossfit import cross_fit_outcome_mean, cross_fit_propensity, cross_fit_treatment_mean
-from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
-from butfor.nuisance.folds import sample_folds
+from butfor.nuisance.crossfit import cross_fit_outcome_mean
+from butfor.nuisance.defaults import default_outcome_model
 from butfor.nuisance.learner import Learner
 from butfor.question import ATO, VWE, Estimand, Question
 
@@ -44,6 +45,7 @@ class PartiallyLinear(Estimator):
         outcome_model: E[Y | X]; a Butfor learner, a scikit-learn regressor or `OutOfFold(predictions)`.
         treatment_model: E[T | X]; a classifier for arms, a regressor for an amount.
         folds: cross-fitting folds.
+        repetitions: how many ways to split the rows into folds; the answer is the median over them.
 
     References:
         Robinson 1988 (doi:10.2307/1912705); Chernozhukov et al. 2018 (doi:10.1111/ectj.12097).
@@ -61,14 +63,14 @@ class PartiallyLinear(Estimator):
     outcome_model: Learner | None = None
     treatment_model: Learner | None = None
     folds: int = 5
+    repetitions: int = 1
 
     name: ClassVar[str] = "partially_linear"
     title: ClassVar[str] = "Partially linear DML"
     treatments: ClassVar[tuple[TreatmentKind, ...]] = ("binary", "arms", "amount")
 
     def __post_init__(self) -> None:
-        if self.folds < 2:
-            raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
+        check_splitting(self.folds, self.repetitions)
 
     @property
     def learners(self) -> tuple[Learner | None, ...]:
@@ -87,26 +89,24 @@ class PartiallyLinear(Estimator):
         """Fit on a clean sample; `rng` decides the folds."""
         self.check(sample, strategy)
         seed = rng if isinstance(rng, int) else seed_of(rng)
-        folds = sample_folds(sample, self.folds, seed, cache)
-        outcome = cross_fit_outcome_mean(sample, self.outcome_model or default_outcome_model(), folds, seed, cache)
-        columns, combine = treatment_columns(sample.treatment)
-        propensity = None
-        if sample.treatment.kind == "amount":
-            model = self.treatment_model or default_outcome_model()
-            treatment = cross_fit_treatment_mean(sample, model, folds, seed, cache)
-            expected = treatment.values[:, None]
-        else:
-            model = self.treatment_model or default_propensity_model()
-            treatment = cross_fit_propensity(sample, model, folds, seed, cache)
-            propensity, expected = treatment.values, treatment.values[:, 1:]
-        parts = _partial(sample, sample.outcome - outcome.values, columns - expected, combine)
+        return over_repetitions(
+            self.repetitions,
+            seed,
+            lambda s: self._fit_once(sample, question, strategy, Split.of(sample, self.folds, s, cache)),
+        )
+
+    def _fit_once(self, sample: Sample, question: Question, strategy: Strategy, split: Split) -> Fit:
+        model = self.outcome_model or default_outcome_model()
+        outcome = cross_fit_outcome_mean(sample, model, split.folds, split.seed, split.cache)
+        treatment = treatment_residuals(sample, self.treatment_model, split)
+        parts = _partial(sample, sample.outcome - outcome.values, treatment.values, treatment.combine)
         chance_alone = not strategy.adjust_for
         estimate = Estimate(
             labels=parts.labels,
             value=parts.value,
             influence=parts.influence,
             estimand=_estimand(sample, question, chance_alone=chance_alone),
-            **describe(self, sample, strategy, seed),
+            **describe(self, sample, strategy, split.seed),
         )
         return Fit(
             self,
@@ -114,7 +114,7 @@ class PartiallyLinear(Estimator):
             question,
             strategy,
             estimate,
-            propensity=propensity,
+            propensity=treatment.propensity,
             representer=parts.riesz,
             residual=parts.residual,
             nuisance_summary=(
@@ -122,16 +122,6 @@ class PartiallyLinear(Estimator):
                 f"treatment given covariates: {treatment.words}",
             ),
         )
-
-
-# Share of the treatment's variance that the covariates must leave.
-LEAST_VARIATION = 1e-6
-
-
-def treatment_spread(sample: Sample) -> float:
-    """Variance of the amount, or of the least varying arm."""
-    columns, _ = treatment_columns(sample.treatment)
-    return float(columns.var(axis=0).min())
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,20 +141,12 @@ def _estimand(sample: Sample, question: Question, *, chance_alone: bool) -> Esti
 
 def _partial(sample: Sample, outcome: FloatArray, treatment: FloatArray, combine: FloatArray) -> _Parts:
     """Residual on residual, for everyone and for each subgroup."""
-    weights = np.ones(sample.n) if sample.weights is None else sample.weights / sample.weights.mean()
     values, influences = [], []
     labels: list[str] = []
     overall: tuple[FloatArray, FloatArray] | None = None
-    for suffix, rows in (("", None), *((f" | {g.label}", g.rows) for g in sample.subgroups)):
-        w = weights if rows is None else weights * rows
+    for suffix, w in parts_of_sample(sample):
+        bread = residual_bread(sample, treatment, w, suffix)
         weighted = treatment * w[:, None]
-        gram = weighted.T @ treatment / sample.n
-        if np.linalg.eigvalsh(gram)[0] <= LEAST_VARIATION * max(treatment_spread(sample), 1e-300):
-            raise Collinear(
-                f"The covariates predict {sample.treatment.name!r} all but exactly{suffix}; an effect needs variation.",
-                hint="remove the covariates that define the treatment",
-            )
-        bread = np.linalg.inv(gram)
         theta = bread @ (weighted.T @ outcome) / sample.n
         residual = outcome - treatment @ theta
         influence = (weighted * residual[:, None]) @ bread @ combine.T

@@ -53,10 +53,32 @@ class Expression:
         """What equality looks at."""
         raise TypeError(f"{type(self).__name__} is not an expression.")
 
-    @cached_property
+    @property
     def size(self) -> int:
         """How many probabilities the expression has when it is written out."""
-        return sum(part.size for part in self.parts)
+        return self._extent[0]
+
+    @property
+    def depth(self) -> int:
+        """How many expressions lie one inside the other."""
+        return self._extent[1]
+
+    @cached_property
+    def _extent(self) -> tuple[int, int]:
+        # Parts first, without recursion: an expression can be deeper than Python's stack.
+        known: dict[int, tuple[int, int]] = {}
+        waiting: list[Expression] = [self]
+        while waiting:
+            top = waiting[-1]
+            unknown = [p for p in top.parts if id(p) not in known]
+            if unknown:
+                waiting += unknown
+                continue
+            inside = [known[id(p)] for p in top.parts]
+            own = int(isinstance(top, Probability))
+            known[id(top)] = own + sum(s for s, _ in inside), 1 + max((d for _, d in inside), default=0)
+            waiting.pop()
+        return known[id(self)]
 
     @property
     def parts(self) -> tuple[Expression, ...]:
@@ -114,11 +136,6 @@ class Probability(Expression):
     def signature(self) -> tuple[object, ...]:
         """Sets of variables."""
         return (frozenset(self.of), self.condition, frozenset(self.do), self.population)
-
-    @cached_property
-    def size(self) -> int:
-        """One."""
-        return 1
 
     @cached_property
     def condition(self) -> Variables:

@@ -23,6 +23,7 @@ Nodes = frozenset[str]
 # can more than double what is written.
 MOST_NODES = 1_000
 MOST_WRITTEN = 5_000
+MOST_NESTED = 100
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class GeneralEffect:
             return None
         kernel = Kernel(self.graph, self.ancestral)
         found = assemble(self, [factor_along(route, kernel) for route in self.routes])
-        return found if found.size <= MOST_WRITTEN else None
+        return found if is_readable(found) else None
 
 
 def identify_effect(
@@ -138,4 +139,9 @@ def without_loose_ends(effect: Expression, loose: tuple[Variable, ...], populati
     """The average over the loose ends, as they are distributed in a population."""
     if loose:
         effect = total(loose, product([effect, Probability(loose, population=population)]))
-    return with_clear_names(effect) if effect.size <= MOST_WRITTEN else effect
+    return with_clear_names(effect) if is_readable(effect) else effect
+
+
+def is_readable(effect: Expression) -> bool:
+    """Can the expression be written out?"""
+    return effect.size <= MOST_WRITTEN and effect.depth <= MOST_NESTED

@@ -21,9 +21,9 @@ from butfor.identify.expression import Expression
 from butfor.identify.general.c_factors import Kernel, Route, factor_along, find_route
 from butfor.identify.general.effect import (
     MOST_NODES,
-    MOST_WRITTEN,
     GeneralEffect,
     combine,
+    is_readable,
     loose_ends,
     pose,
     without_loose_ends,
@@ -176,7 +176,7 @@ class Mosaic:
             return None
         loose = loose_ends(self.query, self._effect) if self.weights is not None else ()
         found = without_loose_ends(self._effect, loose, "" if self.weights is None else self.weights.population)
-        return found if found.size <= MOST_WRITTEN else None
+        return found if is_readable(found) else None
 
 
 def identify_from(

@@ -1,0 +1,168 @@
+"""The interactive model with an instrument by double machine learning: the effect on those whom it moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butfor.core.diagnostic import Diagnostic
+from butfor.core.errors import MethodMismatch, SeparatedPropensity
+from butfor.core.rng import Seed, seed_of
+from butfor.data.sample import Sample, TreatmentKind
+from butfor.estimators.base import Estimator
+from butfor.estimators.orthogonal.repetition import over_repetitions
+from butfor.estimators.orthogonal.residuals import Split
+from butfor.estimators.orthogonal.settings import check_floor, check_splitting
+from butfor.estimators.orthogonal.wald import Moments, WaldFit, require_instrument, wald_fit
+from butfor.identify.strategies import Strategy
+from butfor.inference.doubly_robust import doubly_robust_scores
+from butfor.nuisance.cache import NuisanceCache, frozen
+from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propensity
+from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
+from butfor.nuisance.learner import Learner
+from butfor.nuisance.overlap import lift
+from butfor.question import LATE, Question
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractiveIV(Estimator):
+    """Divide the effect of the instrument on the outcome by its effect on the treatment, both doubly robust.
+
+    **Answers** what the treatment does on average for those who take it because of the instrument, when some do not
+    follow their assignment or a hidden cause of treatment and outcome rules out adjustment.
+
+    **Estimates** the LATE E[Y(1) − Y(0) | T(1) > T(0)] with effects that may differ in any way, where
+    Γ_z(V) = E[V | Z = z, X] + 1{Z = z}(V − E[V | Z = z, X]) / P(Z = z | X):
+
+        θ = E[Γ_1(Y) − Γ_0(Y)] / E[Γ_1(T) − Γ_0(T)].
+
+    **Assumes** that the instrument is as good as random given the covariates and reaches the outcome through the
+    treatment alone (probe: instrumental inequality, placebo outcomes), that it moves nobody against its direction,
+    overlap of its levels (probe: the floor diagnostic), that it moves the treatment (probe: the first-stage F, a
+    diagnostic; `fit.robust_interval()` holds without), and nuisance models whose errors multiply to less than 1/√n.
+
+    Args:
+        outcome_model: E[Y | Z, X]; a Butfor learner, a scikit-learn regressor or `OutOfFold(predictions)`, one column
+            for each level of the instrument.
+        treatment_model: E[T | Z, X], with T = 1 for the treated; likewise, a regressor.
+        instrument_model: P(Z | X); a classifier.
+        folds: cross-fitting folds.
+        floor: probabilities of the instrument are never taken below this; how many were is a diagnostic.
+        repetitions: how many ways to split the rows into folds; the answer is the median over them.
+
+    Raises:
+        MethodMismatch: without an instrument, or when treatment or instrument have more than two levels.
+        NumericalFailure: when the instrument does not move the treatment at all.
+
+    References:
+        Chernozhukov et al. 2018 (doi:10.1111/ectj.12097), section 5.2; Frölich 2007
+        (doi:10.1016/j.jeconom.2006.06.004); Imbens and Angrist 1994 (doi:10.2307/2951620).
+
+    >>> import butfor as bf, numpy as np
+    >>> from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
+    >>> rng = np.random.default_rng(1)
+    >>> x, hidden = rng.normal(size=(2, 2000))
+    >>> offered = (x + rng.normal(size=2000) > 0).astype(int)
+    >>> taken = ((hidden > 0) & (offered == 1)).astype(int)
+    >>> frame = {"x": x, "offered": offered, "taken": taken, "y": 2 * taken + x + hidden}
+    >>> linear, logit = bf.LinearModel(), bf.LogisticModel()
+    >>> late = InteractiveIV(outcome_model=linear, treatment_model=linear, instrument_model=logit)
+    >>> fit = late.fit(frame, treatment="taken", outcome="y", instrument="offered", covariates=["x"])
+    >>> fit.estimate().estimand.label, bool(abs(fit.estimate().value[0] - 2) < 3 * fit.estimate().std_error[0])
+    ('LATE', True)
+    """
+
+    outcome_model: Learner | None = None
+    treatment_model: Learner | None = None
+    instrument_model: Learner | None = None
+    folds: int = 5
+    floor: float = 0.01
+    repetitions: int = 1
+
+    name: ClassVar[str] = "interactive_iv"
+    title: ClassVar[str] = "Interactive IV"
+    treatments: ClassVar[tuple[TreatmentKind, ...]] = ("binary",)
+    strategies: ClassVar[tuple[str, ...]] = ("instrument",)
+    uses_instrument: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_floor(self.floor, self.title)
+        check_splitting(self.folds, self.repetitions)
+
+    @property
+    def learners(self) -> tuple[Learner | None, ...]:
+        """The models of outcome, treatment and instrument."""
+        return (self.outcome_model, self.treatment_model, self.instrument_model)
+
+    def check(self, sample: Sample, strategy: Strategy) -> None:
+        """Refuse a strategy, a treatment or an instrument that the method cannot handle."""
+        super().check(sample, strategy)
+        instrument = require_instrument(sample)
+        if instrument.kind != "binary":
+            raise MethodMismatch(
+                f"Instrument {instrument.name!r} has more than two levels; {self.title} needs two.",
+                hint="PartiallyLinearIV() takes any number of levels, and numbers",
+            )
+
+    def fit_sample(
+        self,
+        sample: Sample,
+        question: Question,
+        strategy: Strategy,
+        *,
+        rng: Seed = 0,
+        cache: NuisanceCache | None = None,
+    ) -> WaldFit:
+        """Fit on a clean sample; `rng` decides the folds."""
+        self.check(sample, strategy)
+        seed = rng if isinstance(rng, int) else seed_of(rng)
+        encouraged = sample.with_treatment(require_instrument(sample))
+        return over_repetitions(
+            self.repetitions,
+            seed,
+            lambda s: self._fit_once(sample, question, strategy, Split.of(encouraged, self.folds, s, cache)),
+        )
+
+    def _fit_once(self, sample: Sample, question: Question, strategy: Strategy, split: Split) -> WaldFit:
+        encouraged = sample.with_treatment(require_instrument(sample))
+        (treated, _), *_ = sample.treatment.contrasts
+        taken = frozen((sample.treatment.codes == treated).astype(np.float64))
+        followed = encouraged.with_outcome(sample.treatment.name, taken)
+        chances, words, notes = self._chances(encouraged, split)
+        tops: list[FloatArray] = []
+        lines: list[str] = []
+        for what, target, model in (
+            ("outcome", encouraged, self.outcome_model),
+            ("treatment", followed, self.treatment_model),
+        ):
+            found = cross_fit_outcome_by_arm(
+                target, model or default_outcome_model(), split.folds, split.seed, split.cache
+            )
+            scores = doubly_robust_scores(target, found.values, chances)
+            tops.append(scores[:, 1] - scores[:, 0])
+            lines.append(f"{what} given instrument and covariates: {found.words}")
+        moments = Moments(tops[0], tops[1], LATE(), (*lines, f"instrument given covariates: {words}"), notes=notes)
+        return wald_fit(self, sample, question, strategy, split.seed, moments)
+
+    def _chances(self, encouraged: Sample, split: Split) -> tuple[FloatArray, str, tuple[Diagnostic, ...]]:
+        """P(Z = z | X) (rows × 2), no lower than the floor."""
+        name, model = encouraged.treatment.name, self.instrument_model or default_propensity_model()
+        found = cross_fit_propensity(encouraged, model, split.folds, split.seed, split.cache)
+        try:
+            lifted, notes = lift(found.values, self.floor)
+        except SeparatedPropensity:
+            raise SeparatedPropensity(
+                f"The covariates all but decide instrument {name!r}; each level needs units of every kind.",
+                hint="remove the covariate that decides the instrument",
+            ) from None
+        message = "{:.1%} of the rows have a level of the instrument {!r} with a probability below {:g}, taken as {:g}."
+        told = (
+            replace(n, name="instrument-floor", message=message.format(n.value, name, self.floor, self.floor))
+            for n in notes
+        )
+        return lifted, found.words, tuple(told)
