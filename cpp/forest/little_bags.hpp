@@ -76,7 +76,7 @@ BagVariance bag_variance(const BagSums<S>& sums, const double* gradient, std::si
     const double between = std::fmax(quadratic_form<S>(sums.between, gradient) / bags - mean * mean, 0.0);
     const double noise = quadratic_form<S>(sums.within, gradient) / (bags * (trees - 1.0)) / trees;
     // The variance of a variance of G normal numbers is 2/G times its square.
-    const double error = std::sqrt(2.0 / bags) * std::fmax(between, noise);
+    const double error = std::sqrt(2.0 / bags * (between * between + noise * noise / (trees - 1.0)));
     return {positive_part(between - noise, error), noise / bags};
 }
 

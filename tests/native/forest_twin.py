@@ -224,7 +224,7 @@ class Problem:
         own = pull.mean(axis=1)
         between = (own**2).mean(axis=0)
         noise = ((pull - own[:, None]) ** 2).sum(axis=1).mean(axis=0) / (k - 1) / k
-        errors = np.sqrt(2 / bags) * np.maximum(between, noise)
+        errors = np.sqrt(2 / bags * (between**2 + noise**2 / (k - 1)))
         variance = [positive_part(b - w, e) for b, w, e in zip(between, noise, errors, strict=True)]
         return value, np.array(variance), noise / bags
 
