@@ -1,8 +1,10 @@
-"""Does a graph fit the data? Every independence that it implies, tested."""
+"""Does a graph fit the data? Every testable statement that it implies, tested."""
 
 from __future__ import annotations
 
 import html
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -11,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import InvalidSetting, NonNumeric, TooFewRows
+from butfor.core.effort import Effort
+from butfor.core.errors import InvalidSetting, MethodMismatch, NonNumeric, NumericalFailure, TooFewRows
 from butfor.core.rng import Seed
 from butfor.core.serial import public_value
 from butfor.core.table import Table
@@ -20,9 +23,16 @@ from butfor.data.missing import MissingPolicy, complete_rows
 from butfor.data.request import Request
 from butfor.data.rows import Categories, Column, Numbers
 from butfor.graph.causal_graph import CausalGraph
-from butfor.identify.implications import Independence, independences
+from butfor.identify.proof import listed
 from butfor.inference.multiplicity import holm
-from butfor.refute.graph.independence_tests import Columns, IndependenceTest, TestResult, default_test
+from butfor.refute.graph.columns import Columns
+from butfor.refute.graph.independence_tests import IndependenceTest, TestResult, default_test
+from butfor.refute.graph.instrument_tests import InstrumentInequalities
+from butfor.refute.graph.kinds import Implication, ImplicationKind, Independences
+from butfor.refute.graph.verma_tests import VermaConstraints
+
+# What follows from a graph without a word on the shape of its relations.
+WITHOUT_ASSUMPTIONS: tuple[ImplicationKind, ...] = (VermaConstraints(), InstrumentInequalities())
 
 
 class GraphVerdict(StrEnum):
@@ -35,18 +45,32 @@ class GraphVerdict(StrEnum):
 
 @public_value
 @dataclass(frozen=True)
-class CheckedIndependence:
-    """One independence that the graph implies, and what the data say of it.
+class CheckedImplication:
+    """One statement that the graph implies, and what the data say of it.
 
     Attributes:
-        adjusted_p: after Holm's adjustment for all independences of the check.
+        kind: what such a statement is called.
+        test: the test in words.
+        adjusted_p: after Holm's adjustment for all statements of the check.
         rejected: whether `adjusted_p` is at most the level of the check.
     """
 
-    implication: Independence
+    implication: Implication
+    kind: str
+    test: str
     result: TestResult
     adjusted_p: float
     rejected: bool
+
+
+@public_value
+@dataclass(frozen=True)
+class UntestedImplication:
+    """One statement that the graph implies and these data cannot judge, and why."""
+
+    implication: Implication
+    kind: str
+    reason: str
 
 
 @public_value
@@ -56,22 +80,27 @@ class GraphCheck:
 
     Attributes:
         graph: the graph that was checked.
-        rows: one per implied independence, in the order of the alphabet.
-        test: the test in words.
+        rows: one per tested implication, kind by kind; independences come first, in the order of the alphabet.
+        untested: what the columns do not allow to test.
         alpha: probability of rejecting anything in a graph that is right.
         n: rows of the data.
-        complete: False if the graph implies more than was tested.
+        complete: False if the graph implies more of some kind than was looked at.
     """
 
     graph: CausalGraph
-    rows: tuple[CheckedIndependence, ...]
-    test: str
+    rows: tuple[CheckedImplication, ...]
+    untested: tuple[UntestedImplication, ...]
     alpha: float
     n: int
     complete: bool
 
     @property
-    def rejected(self) -> tuple[CheckedIndependence, ...]:
+    def test(self) -> str:
+        """The tests in words."""
+        return "; ".join(dict.fromkeys(row.test for row in self.rows))
+
+    @property
+    def rejected(self) -> tuple[CheckedImplication, ...]:
         """What the data contradict."""
         return tuple(row for row in self.rows if row.rejected)
 
@@ -85,10 +114,17 @@ class GraphCheck:
     @property
     def words(self) -> str:
         """The verdict in sentences."""
+        return " ".join(filter(None, (self._verdict_in_words, self._untested_in_words)))
+
+    @property
+    def _verdict_in_words(self) -> str:
         if not self.rows:
-            return "The graph implies no independence of measured variables: no data could contradict it this way."
-        count = len(self.rows)
-        tested = f"{count:,} implied independence{'s' * (count != 1)}"
+            if self.untested:
+                return "Nothing that the graph implies could be tested."
+            return (
+                "The graph implies nothing of this kind about measured variables: no data could contradict it this way."
+            )
+        tested = _counted([row.kind for row in self.rows], "implied ")
         tested = f"the {tested}" if self.complete else f"the first {tested} (the graph implies more)"
         if not self.rejected:
             return (
@@ -101,8 +137,15 @@ class GraphCheck:
             f"{worst.implication}. Something is missing in the graph, or the test does not suit the data."
         )
 
+    @property
+    def _untested_in_words(self) -> str:
+        if not self.untested:
+            return ""
+        more = " (the first of several reasons)" if len({row.reason for row in self.untested}) > 1 else ""
+        return f"Not tested: {_counted([row.kind for row in self.untested])}. {self.untested[0].reason}{more}"
+
     def tidy(self) -> Table:
-        """One row per implied independence."""
+        """One row per tested implication."""
         return Table.of(
             {
                 "implication": [str(row.implication) for row in self.rows],
@@ -126,6 +169,7 @@ def check_graph(
     data: Any,
     *,
     test: IndependenceTest | None = None,
+    further: Sequence[ImplicationKind] = WITHOUT_ASSUMPTIONS,
     alpha: float = 0.05,
     limit: int = 200,
     missing: MissingPolicy = "error",
@@ -134,25 +178,30 @@ def check_graph(
     """Test what a graph implies about the data.
 
     **Answers** whether the data contradict the graph: for every missing edge, are the two variables unrelated once
-    the right others are known?
+    the right others are known? Do the hidden causes leave the traces that they must (Verma constraints), and the
+    instruments no more than they may (instrument inequalities)?
 
     p-values are adjusted together (Holm 1979), so that a graph that is right is rejected with a probability of at
-    most `alpha`. A graph that survives is not shown to be right, and a small sample rejects nothing.
+    most `alpha`. A graph that survives is not shown to be right, and a small sample rejects nothing. What the columns
+    do not allow to test is listed with the reason, as `untested`.
 
     Args:
         graph: measured nodes are columns of the data; mark the others as latent.
         data: a frame, a dict of arrays, a path, a table or a dataset.
-        test: default by the kinds of the columns, see `default_test`.
+        test: of independences; default by the kinds of the columns, see `default_test`.
+        further: what to test beside independences. By default all that needs no further assumption: `VermaConstraints`
+            and `InstrumentInequalities`, of columns with few values. `Tetrads` assume linear relations, and are tested
+            on request only.
         alpha: probability of rejecting anything in a graph that is right.
-        limit: most independences to test; the result says whether there are more.
+        limit: most implications of each kind to test; the result says whether there are more.
         missing: "error" refuses rows with missing values, "drop" leaves them out.
         rng: seed or generator of the default test.
 
     Raises:
-        InvalidSetting: for an alpha that is no probability, or a limit below one.
+        InvalidSetting: for an alpha that is no probability, a limit below one, or tetrads of too many variables.
         UnknownColumn: for a measured node that is not in the data, with the nearest name.
         MissingValues, InfiniteValues, NonNumeric: when a column cannot be used.
-        MethodMismatch, TooFewRows: when the test does not suit the data.
+        TooFewRows: when no row is complete.
 
     >>> noise = np.random.default_rng(1).normal(size=(3, 400))
     >>> data = {"x": noise[0], "m": noise[0] + noise[1], "y": noise[0] + noise[1] + noise[2]}
@@ -163,23 +212,45 @@ def check_graph(
     """
     check_level(alpha)
     if limit < 1:
-        raise InvalidSetting(f"limit is {limit}; a check needs at least one independence.", hint="limit=200")
+        raise InvalidSetting(f"limit is {limit}; a check needs at least one implication.", hint="limit=200")
     columns = read_columns(graph, data, missing)
-    chosen = test or default_test(columns, rng=rng)
-    implied = list(islice(independences(graph), limit + 1))
-    results = [tested(chosen, columns, statement) for statement in implied[:limit]]
-    adjusted = holm([result.p_value for result in results])
+    kinds = (Independences(test or default_test(columns, rng=rng)), *further)
+    answers = [_answers(kind, graph, columns, limit) for kind in kinds]
+    tested = [row for rows, _, _ in answers for row in rows]
+    adjusted = holm([result.p_value for _, _, result in tested])
     rows = tuple(
-        CheckedIndependence(statement, result, float(p), bool(p <= alpha))
-        for statement, result, p in zip(implied, results, adjusted, strict=False)
+        CheckedImplication(statement, kind.noun, kind.name, result, float(p), bool(p <= alpha))
+        for (kind, statement, result), p in zip(tested, adjusted, strict=True)
     )
+    untested = tuple(row for _, rest, _ in answers for row in rest)
     n = len(next(iter(columns.values()), ()))
-    return GraphCheck(graph, rows, chosen.name, alpha, n, complete=len(implied) <= limit)
+    return GraphCheck(graph, rows, untested, alpha, n, complete=all(complete for _, _, complete in answers))
 
 
-def tested(test: IndependenceTest, columns: Columns, statement: Independence) -> TestResult:
-    """The test of one independence; nodes that decide which rows are seen are the same in all of them."""
-    return test.test(columns, statement.first, statement.second, [n for n in statement.given if n in columns])
+_Answers = tuple[list[tuple[ImplicationKind, Implication, TestResult]], list[UntestedImplication], bool]
+
+
+def _answers(kind: ImplicationKind, graph: CausalGraph, columns: Columns, limit: int) -> _Answers:
+    """What the data say of the implications of one kind, what they cannot judge, and whether these are all."""
+    effort = Effort(kind.steps)
+    implied = list(islice(kind.statements(graph, effort), limit + 1))
+    tested: list[tuple[ImplicationKind, Implication, TestResult]] = []
+    untested: list[UntestedImplication] = []
+    for statement in implied[:limit]:
+        try:
+            tested.append((kind, statement, kind.test(columns, statement)))
+        except (MethodMismatch, NumericalFailure, TooFewRows) as refusal:
+            untested.append(UntestedImplication(statement, kind.noun, refusal.message))
+    return tested, untested, len(implied) <= limit and not effort.exhausted
+
+
+def _counted(kinds: Sequence[str], what: str = "") -> str:
+    """How many statements there are of each kind."""
+    each = [
+        f"{count:,} {what}{kind if count == 1 else kind[:-1] + 'ies' if kind.endswith('y') else kind + 's'}"
+        for kind, count in Counter(kinds).items()
+    ]
+    return listed(each)
 
 
 def read_columns(graph: CausalGraph, data: Any, missing: MissingPolicy = "error") -> dict[str, NDArray[Any]]:

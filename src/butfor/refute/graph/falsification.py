@@ -19,8 +19,9 @@ from butfor.core.table import Table
 from butfor.data.missing import MissingPolicy
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.implications import Independence, independences
-from butfor.refute.graph.check import GraphVerdict, check_level, read_columns, tested
+from butfor.refute.graph.check import GraphVerdict, check_level, read_columns
 from butfor.refute.graph.independence_tests import IndependenceTest, default_test
+from butfor.refute.graph.kinds import Independences
 
 # Shuffling beyond this many statements per graph would cost hours and tell no more.
 MOST_STATEMENTS = 1_000
@@ -151,11 +152,11 @@ def falsify(
     _check_settings(permutations, alpha)
     statements = _statements(graph)
     columns = read_columns(graph, data, missing)
-    chosen = test or default_test(columns, rng=rng)
+    chosen = Independences(test or default_test(columns, rng=rng))
 
     @cache
     def violated(statement: Independence) -> bool:
-        return tested(chosen, columns, statement).p_value <= alpha
+        return chosen.test(columns, statement).p_value <= alpha
 
     @cache
     def implied(statement: Independence) -> bool:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from math import atanh, sqrt
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import MethodMismatch, TooFewRows, UnknownColumn
+from butfor.core.errors import TooFewRows
 from butfor.core.rng import Seed, generator, seed_of
 from butfor.core.serial import public_value
 from butfor.inference.distribution import chi_square_tail, two_sided_p
-
-FloatArray = NDArray[np.float64]
-Columns = Mapping[str, NDArray[Any]]
+from butfor.refute.graph.columns import MOST_LEVELS, Columns, FloatArray, column, is_text, level_codes, numbers
 
 # A column with no more values than this counts as categories when a test is picked.
 FEW_VALUES = 10
-# Contingency tables with more levels than this are empty almost everywhere.
-MOST_LEVELS = 50
 FEWEST_ROWS = 20
 # What is left of a column that the given ones determine is rounding; after a kernel ridge, what the penalty shrank.
 ROUNDING = 1e-10
@@ -32,17 +28,18 @@ LANDMARKS = 100
 WIDTHS = (1.0, 10.0)
 PENALTIES = np.logspace(-7, 1, 17)
 DRAWS = 9_999
+MIXED = "test=RegressionTest() takes numbers and text"
 
 
 @public_value
 @dataclass(frozen=True)
 class TestResult:
-    """What a test of independence found.
+    """What a test of an implication found.
 
     Attributes:
         statistic: the test statistic.
-        p_value: probability of one at least as large if the two are independent.
-        effect: how strongly they depend on each other, on a scale that does not grow with the rows.
+        p_value: probability of one at least as large if the graph is right.
+        effect: how far the data are from the implication, on a scale that does not grow with the rows.
         n: rows.
         df: degrees of freedom, where the statistic has some.
     """
@@ -93,7 +90,7 @@ class PartialCorrelation:
             TooFewRows: with no row left over for the test.
             UnknownColumn: with the nearest name.
         """
-        x, y, *z = (_numbers(columns, name) for name in (first, second, *given))
+        x, y, *z = (numbers(columns, name, method=self.name, hint=MIXED) for name in (first, second, *given))
         n = len(x)
         design = np.column_stack([np.ones(n), *z])
         targets = np.column_stack([x, y])
@@ -134,7 +131,7 @@ class MutualInformation:
             MethodMismatch: for a column with more than 50 values.
             UnknownColumn: with the nearest name.
         """
-        x, y, *rest = (_codes(columns, name) for name in (first, second, *given))
+        x, y, *rest = (level_codes(columns, name, method="G-test", hint=MIXED) for name in (first, second, *given))
         n = len(x)
         stratum = np.zeros(n, dtype=np.int64)
         for codes in rest:
@@ -217,7 +214,7 @@ def default_test(columns: Columns, *, rng: Seed = 0) -> IndependenceTest:
     >>> default_test({"x": np.arange(20.0), "y": np.arange(20.0) ** 2}).name
     'partial correlation'
     """
-    few = [_is_text(values) or len(np.unique(values)) <= FEW_VALUES for values in columns.values()]
+    few = [is_text(values) or len(np.unique(values)) <= FEW_VALUES for values in columns.values()]
     if not any(few):
         return PartialCorrelation()
     fits_tables = all(few) and all(len(np.unique(values)) <= MOST_LEVELS for values in columns.values())
@@ -227,40 +224,10 @@ def default_test(columns: Columns, *, rng: Seed = 0) -> IndependenceTest:
 # --- columns -----------------------------------------------------------------------------------------------------
 
 
-def _column(columns: Columns, name: str) -> NDArray[Any]:
-    if name not in columns:
-        raise UnknownColumn.named(name, columns, role="test")
-    return columns[name]
-
-
-def _is_text(values: NDArray[Any]) -> bool:
-    return values.dtype.kind not in "biuf"
-
-
-def _numbers(columns: Columns, name: str) -> FloatArray:
-    values = _column(columns, name)
-    if _is_text(values):
-        raise MethodMismatch(
-            f"Column {name!r} holds text; a partial correlation needs numbers.",
-            hint="test=RegressionTest() takes numbers and text",
-        )
-    return values.astype(np.float64)
-
-
-def _codes(columns: Columns, name: str) -> NDArray[np.int64]:
-    levels, codes = np.unique(_column(columns, name), return_inverse=True)
-    if len(levels) > MOST_LEVELS:
-        raise MethodMismatch(
-            f"Column {name!r} has {len(levels):,} different values; a G-test needs at most {MOST_LEVELS}.",
-            hint="test=RegressionTest() takes numbers and text",
-        )
-    return codes.astype(np.int64)
-
-
 def _features(columns: Columns, name: str) -> FloatArray:
     """A number as it is, a category as indicators of all levels but the first (rows × features)."""
-    values = _column(columns, name)
-    if not _is_text(values):
+    values = column(columns, name)
+    if not is_text(values):
         return values.astype(np.float64)[:, None]
     levels, codes = np.unique(values, return_inverse=True)
     return (codes[:, None] == np.arange(1, len(levels))).astype(np.float64)

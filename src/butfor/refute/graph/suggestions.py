@@ -73,6 +73,7 @@ def suggest_edges(check: GraphCheck) -> Suggestions:
     **Answers** where to look first when a graph is rejected: which single edge, if it were missing, would account for
     the most contradictions at the smallest price?
 
+    Only independences are looked at: a tetrad, a Verma constraint or an instrument inequality is not about one edge.
     For each contradicted independence of a and b: a -> b, b -> a (unless it closes a cycle), and a <-> b for a hidden
     common cause. Edges come in the order of how many other contradicted independences they remove, then of how few
     they lose that the data agree with. Data cannot tell edges of one rank apart, and knowledge must: an edge that was
@@ -91,6 +92,7 @@ def suggest_edges(check: GraphCheck) -> Suggestions:
     found = [
         _suggestion(check, row.implication, edge, graph)
         for row in check.rejected
+        if isinstance(row.implication, Independence)
         for edge, graph in _joined(check.graph, row.implication.first, row.implication.second)
     ]
     return Suggestions(tuple(sorted(found, key=lambda item: (-len(item.removes), len(item.loses)))))
@@ -105,11 +107,16 @@ def _joined(graph: CausalGraph, first: str, second: str) -> Iterator[tuple[str, 
 
 
 def _suggestion(check: GraphCheck, explains: Independence, edge: str, graph: CausalGraph) -> Suggestion:
-    gone = [row for row in check.rows if row.implication != explains and not row.implication.holds_in(graph)]
+    gone = [
+        (row.implication, row.rejected)
+        for row in check.rows
+        if isinstance(row.implication, Independence) and row.implication != explains
+    ]
+    gone = [(statement, rejected) for statement, rejected in gone if not statement.holds_in(graph)]
     return Suggestion(
         edge,
         explains,
-        removes=tuple(row.implication for row in gone if row.rejected),
-        loses=tuple(row.implication for row in gone if not row.rejected),
+        removes=tuple(statement for statement, rejected in gone if rejected),
+        loses=tuple(statement for statement, rejected in gone if not rejected),
         graph=graph,
     )
