@@ -12,6 +12,7 @@ from butfor.core.errors import NotIdentified, UnknownNode
 from butfor.identify.antipatterns import check_adjustment
 from butfor.identify.identification import Identification
 from butfor.identify.identify import identify
+from tests.identify.test_big_graphs import tower
 
 QUESTION = bf.Question("x", "y")
 
@@ -192,3 +193,14 @@ def test_many_hidden_causes_end_the_search_for_rarities() -> None:
     found = identify(bf.Question("v1", "v59"), graph)
     assert found.status == "not_identified"
     assert not found.complete
+
+
+def test_an_expression_that_nobody_could_read_is_still_an_answer() -> None:
+    """A tower of districts: each step of the general algorithm more than doubles what would have to be written."""
+    graph, treatments = tower(40)
+    found = identify(bf.Query(tuple(treatments), "y"), graph)
+    assert found.status == "identified"
+    assert "too large to be written out" in found.explanation
+    assert found.hedge is None
+    with pytest.raises(NotIdentified, match="without a strategy that can be followed"):
+        found.require()

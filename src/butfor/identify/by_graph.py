@@ -18,7 +18,7 @@ from butfor.identify.adjustment import (
 from butfor.identify.bounds.strategy import Bounds
 from butfor.identify.by_design import instrument_strategy
 from butfor.identify.expression import to_unicode, variables_of
-from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets
+from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets, needed_covariates
 from butfor.identify.further import bounds_beside, further_strategies
 from butfor.identify.general.effect import GeneralEffect, identify_effect
 from butfor.identify.general.hedge import Hedge
@@ -78,7 +78,7 @@ def by_graph(
     """Every strategy that the graph has."""
     check_sources(graph, sources)
     search = _Search(question, graph, Query.of(question), declared, sources, limit)
-    identified = any(s.identifies for s in search.strategies)
+    identified = search.is_known or any(s.identifies for s in search.strategies)
     zero = search.is_zero
     status = Status.ZERO_EFFECT if zero else Status.IDENTIFIED if identified else Status.NOT_IDENTIFIED
     hopeless = status is Status.NOT_IDENTIFIED
@@ -141,6 +141,11 @@ class _Search:
         return identify_effect(self.graph, self.query.treatments, self.query.outcomes, self.query.given)
 
     @property
+    def is_known(self) -> bool:
+        """Does the effect follow, whether or not its expression can be written out?"""
+        return (self.general if self.mosaic is None else self.mosaic).identified
+
+    @property
     def hedge(self) -> Hedge | None:
         return self.general.hedge if self.mosaic is None else None
 
@@ -179,7 +184,7 @@ class _Search:
     def strategies(self) -> list[Strategy]:
         # What identifies the effect comes before what needs further assumptions.
         found: list[Strategy] = [*self.adjustments, *self.front_doors, *self.functionals]
-        wanted = self.is_open and not found and not self.is_dense
+        wanted = self.is_open and not found and not self.is_known and not self.is_dense
         further = further_strategies(self.graph, self.query, self.instruments) if wanted else ()
         return [*found, *self.instruments, *further]
 
@@ -240,7 +245,7 @@ class _Search:
             covariates = self.problem.canonical - self.graph.descendants(self.problem.treatments)
             problem = replace(problem, given=covariates)
             listed = list(islice(minimal_front_door_sets(problem, effort=effort), self.limit + 1))
-            given = _needed(problem, listed[0]) if listed else ()
+            given = needed_covariates(problem, listed[0], effort=effort) if listed else ()
             listed = [m for m in listed if replace(problem, given=frozenset(given)).is_valid(m)]
         self.complete = self.complete and len(listed) <= self.limit and not effort.exhausted
         listed = sorted(listed[: self.limit], key=lambda m: (len(m), m))
@@ -327,6 +332,8 @@ class _Search:
         if first is not None:
             kind = "the front door" if isinstance(first, FrontDoor) else "the general algorithm"
             return f"Identified by {kind}. {first.describe()}{self._compare()}"
+        if self.is_known:
+            return "Identified by the general algorithm; the expression is too large to be written out."
         return " ".join(self._reasons())
 
     def _reasons(self) -> Iterator[str]:
@@ -350,13 +357,3 @@ class _Search:
         if len(kinds) < 2:
             return ""
         return f" {len(kinds)} designs are available ({', '.join(kinds)}): compare their answers."
-
-
-def _needed(problem: FrontDoorProblem, mediators: tuple[str, ...]) -> tuple[str, ...]:
-    """The covariates that cannot be left out."""
-    given = problem.given
-    for name in sorted(given):
-        smaller = replace(problem, given=given - {name})
-        if smaller.is_valid(mediators):
-            given -= {name}
-    return tuple(given)

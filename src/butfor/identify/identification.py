@@ -81,8 +81,11 @@ class Identification:
         """
         if self.strategies and (self.strategies[0].identifies or self.status is not Status.NOT_IDENTIFIED):
             return self.strategies[0]
+        verdict = (
+            "not identified" if self.status is Status.NOT_IDENTIFIED else "without a strategy that can be followed"
+        )
         raise NotIdentified(
-            f"The effect of {self.query.treatment!r} on {self.query.outcome!r} is not identified. {self.explanation}",
+            f"The effect of {self.query.treatment!r} on {self.query.outcome!r} is {verdict}. {self.explanation}",
             hint=self._way_out(),
         )
 
