@@ -14,7 +14,6 @@ from butfor.data.sample import FloatArray, Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
 from butfor.estimators.functional.chain import Chain
 from butfor.estimators.functional.fixing import DealtOut
-from butfor.estimators.functional.learning import Learning
 from butfor.identify.primal import Primal
 from butfor.identify.strategies import FrontDoor, Functional, Strategy
 from butfor.inference.estimate import Estimate
@@ -23,6 +22,7 @@ from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
 from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
+from butfor.nuisance.learning import Learning
 from butfor.question import ATE, Question
 
 

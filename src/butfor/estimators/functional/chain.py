@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic
 from butfor.data.sample import Sample
-from butfor.estimators.functional.learning import Learning, only
 from butfor.identify.primal import Primal
+from butfor.nuisance.learning import Learning, only
 
 FloatArray = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from butfor.core.diagnostic import Diagnostic
 from butfor.core.errors import TooFewRows
 from butfor.data.sample import Sample, Treatment
 from butfor.estimators.functional.groups import column_codes
-from butfor.estimators.functional.learning import Learning, only
 from butfor.identify.primal import Fixing
 from butfor.nuisance.cache import frozen
 from butfor.nuisance.folds import Folds
+from butfor.nuisance.learning import Learning, only
 
 FloatArray = NDArray[np.float64]
 

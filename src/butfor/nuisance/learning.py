@@ -1,4 +1,4 @@
-"""How the nuisances of a functional are learned: one pair of models, one set of folds, one floor."""
+"""How the nuisances of one fit are learned together: one pair of models, one set of folds, one floor."""
 
 from __future__ import annotations
 
