@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from random import Random
 
 import networkx as nx
 import pytest
@@ -104,6 +106,35 @@ def test_equal_graphs_are_equal_and_hash_alike() -> None:
     assert one == two
     assert hash(one) == hash(two)
     assert bf.from_json(bf.to_json(one)).to_dict() == one.to_dict()
+
+
+@given(graphs(latent=True, selected=True, weird=True), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_the_order_in_which_a_graph_is_written_makes_no_other_graph(graph: bf.CausalGraph, chance: Random) -> None:
+    nodes, directed, bidirected = (
+        chance.sample(part, len(part)) for part in (graph.nodes, graph.directed, graph.bidirected)
+    )
+    turned = tuple((b, a) for a, b in bidirected)
+    other = bf.CausalGraph(tuple(nodes), tuple(directed), turned, graph.latent, graph.selected)
+    assert other == graph
+    assert len({other, graph, bf.from_json(bf.to_json(other)), bf.CausalGraph.from_any(other.to_text())}) == 1
+    assert other.nodes == tuple(nodes)
+
+
+@given(graphs(latent=True), st.data())
+@settings(max_examples=100, deadline=None)
+def test_whatever_a_graph_says_tells_it_apart(graph: bf.CausalGraph, data: st.DataObject) -> None:
+    assert hash(graph) == hash(graph.replaced())
+    others = [
+        *(graph.replaced(directed=tuple(e for e in graph.directed if e != gone)) for gone in graph.directed),
+        *(graph.replaced(bidirected=tuple(e for e in graph.bidirected if e != gone)) for gone in graph.bidirected),
+        *(graph.replaced(latent=graph.latent ^ {node}) for node in graph.nodes),
+        dataclasses.replace(graph, selected=frozenset({data.draw(st.sampled_from(graph.nodes))})),
+        dataclasses.replace(graph, nodes=(*graph.nodes, "one more")),
+    ]
+    assert graph not in others
+    assert len(set(others)) == len(others)
+    assert graph != graph.to_text()
 
 
 def test_large_graphs_are_read_in_time() -> None:

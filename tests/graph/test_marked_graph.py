@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 import time
@@ -37,6 +38,24 @@ def test_round_trips_lose_nothing(graph: MarkedGraph) -> None:
     assert read(write(graph)) == graph
     assert MarkedGraph.from_text(graph.to_text()) == graph
     assert from_json(to_json(graph)) == graph
+
+
+@given(marked_graphs(), st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_the_order_in_which_a_graph_is_written_makes_no_other_graph(graph: MarkedGraph, chance: random.Random) -> None:
+    turned = tuple((b, there, here, a) for a, here, there, b in chance.sample(graph.edges, len(graph.edges)))
+    nodes = tuple(chance.sample(graph.nodes, len(graph.nodes)))
+    other = dataclasses.replace(graph, nodes=nodes, edges=turned)
+    assert other == graph
+    assert len({other, graph, read(write(other)), from_json(to_json(other))}) == 1
+    assert other.nodes == nodes
+
+
+def test_kind_marks_and_roles_tell_graphs_apart() -> None:
+    texts = ("pag { a <-> b }", "mag { a <-> b }", "pag { a o-> b }", "pag { a <-o b }", "pag { a <-> b c }")
+    texts = (*texts, "pag { a [latent] a <-> b }", "pag { a [exposure] a <-> b }")
+    assert len({read(text) for text in texts}) == len(texts)
+    assert read("pag { a <-> b }") == read("pag { b <-> a }") != read("pag { a <-> b }").definite
 
 
 @pytest.mark.parametrize(

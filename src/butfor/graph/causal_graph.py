@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from butfor.core.errors import CyclicGraph, GraphSyntax, UnknownNode
 from butfor.core.serial import public_value
 from butfor.graph import separation
+from butfor.graph.content import ByContent
 
 Edge = tuple[str, str]
 # The fields that mark nodes, with the word that marks a node in text and in attributes.
@@ -26,9 +27,11 @@ MOST_SHOWN = 30
 
 
 @public_value
-@dataclass(frozen=True)
-class CausalGraph:
+@dataclass(frozen=True, eq=False)
+class CausalGraph(ByContent):
     """A directed acyclic graph with unmeasured causes.
+
+    Graphs are equal when they have the same nodes, edges and roles, in whatever order.
 
     Args:
         nodes: all names, in the order in which they are shown; nodes of edges are added.
@@ -99,6 +102,12 @@ class CausalGraph:
         from butfor.graph.formats import read_any
 
         return read_any(source)
+
+    @cached_property
+    def content(self) -> Hashable:
+        """All that the graph says, without the order in which it says it."""
+        roles = tuple(getattr(self, marks) for marks in ROLES)
+        return frozenset(self.nodes), frozenset(self.directed), frozenset(map(frozenset, self.bidirected)), roles
 
     # --- neighbours ----------------------------------------------------------------------------------------------
 
@@ -254,8 +263,10 @@ class CausalGraph:
             return replace(self, **new)
         # What is part of a graph is one: nothing has to be checked again, and what is the same is not counted again.
         part = object.__new__(CausalGraph)
-        stale = ({"_parents", "_children", "topological_order"} if "directed" in new else set[str]()) | (
-            {"_spouses"} if "bidirected" in new else set[str]()
+        stale = (
+            {"content"}
+            | ({"_parents", "_children", "topological_order"} if "directed" in new else set[str]())
+            | ({"_spouses"} if "bidirected" in new else set[str]())
         )
         part.__dict__.update({k: v for k, v in self.__dict__.items() if k not in stale} | new)
         return part

@@ -8,7 +8,7 @@ can tell apart (Zhang 2008, jmlr.org/papers/v9/zhang08a.html). Every edge has a 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -17,6 +17,7 @@ from typing import Literal, cast, get_args
 from butfor.core.errors import GraphError, GraphSyntax, UnknownNode
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.content import ByContent
 
 Mark = Literal["tail", "arrow", "circle"]
 Kind = Literal["pdag", "mag", "pag"]
@@ -46,10 +47,11 @@ Step = tuple[str | None, str]
 
 
 @public_value
-@dataclass(frozen=True)
-class MarkedGraph:
+@dataclass(frozen=True, eq=False)
+class MarkedGraph(ByContent):
     """A CPDAG or PDAG, a MAG or a PAG: every edge has a mark at both ends.
 
+    Graphs are equal when they have the same kind, nodes, edges and roles, in whatever order.
     Graphs that were learned may contradict themselves (`a <-> b`, though a causes b): they are kept as they are.
 
     Args:
@@ -114,6 +116,12 @@ class MarkedGraph:
         from butfor.graph.formats.marked import read
 
         return read(text)
+
+    @cached_property
+    def content(self) -> Hashable:
+        """All that the graph says, without the order in which it says it."""
+        edges = frozenset(frozenset({(a, here), (b, there)}) for a, here, there, b in self.edges)
+        return self.kind, frozenset(self.nodes), edges, tuple(getattr(self, marks) for marks in ROLES)
 
     # --- edges ---------------------------------------------------------------------------------------------------
 
