@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, TypedDict
 
@@ -100,6 +100,32 @@ class Fit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Roles:
+    """Columns beside treatment and outcome, by the part that the user says they play."""
+
+    covariates: Sequence[str] = ()
+    instrument: str | None = None
+    mediators: Sequence[str] = ()
+    treatment_proxies: Sequence[str] = ()
+    outcome_proxies: Sequence[str] = ()
+
+    def only(self, title: str, *used: str) -> Roles:
+        """The roles, when no column plays a part that the method has no use for.
+
+        Raises:
+            MethodMismatch: with the first such part.
+        """
+        for name in (f.name for f in fields(self) if f.name not in used):
+            if getattr(self, name):
+                words = name.replace("_", " ")
+                raise MethodMismatch(
+                    f"{title} was given {words} ({getattr(self, name)!r}); it has no use for them.",
+                    hint=f"leave {name}= out, or choose a method that uses {words}",
+                )
+        return self
+
+
+@dataclass(frozen=True, kw_only=True)
 class Estimator(ABC):
     """A method as a value: frozen settings, one way in for studies and one for frames.
 
@@ -156,6 +182,9 @@ class Estimator(ABC):
         outcome: str,
         covariates: Sequence[str] = (),
         instrument: str | None = None,
+        mediators: Sequence[str] = (),
+        treatment_proxies: Sequence[str] = (),
+        outcome_proxies: Sequence[str] = (),
         estimand: Estimand | None = None,
         contrast: tuple[Level, Level] | None = None,
         modifiers: Sequence[str] = (),
@@ -174,6 +203,9 @@ class Estimator(ABC):
             covariates: columns known before treatment.
             instrument: column that moves the treatment and reaches the outcome through it alone, among units alike in
                 the covariates; for methods that use one.
+            mediators: columns that the treatment acts on and that act on the outcome; for methods that use them.
+            treatment_proxies: traces of a hidden cause that do not act on the outcome; for methods that use them.
+            outcome_proxies: traces of a hidden cause that the treatment does not touch; for methods that use them.
             estimand: whose average effect; default `ATE()`.
             contrast: (treated level, reference level).
             modifiers: columns whose subgroups get effects of their own.
@@ -186,11 +218,26 @@ class Estimator(ABC):
         question = Question(
             treatment, outcome, estimand or ATE(), contrast=contrast, modifiers=tuple(modifiers), arms=arms
         )
-        strategy = _on_your_word(question, tuple(covariates), instrument)
+        roles = Roles(
+            covariates=tuple(covariates),
+            instrument=instrument,
+            mediators=mediators,
+            treatment_proxies=treatment_proxies,
+            outcome_proxies=outcome_proxies,
+        )
+        strategy = self.on_your_word(question, roles)
         reading = Reading(weights=weights, cluster=cluster, missing=missing)
         plan = [(strategy, self)]
         rows = read_rows(open_dataset(frame), question, plan, reading)
         return self.fit_sample(take_samples(rows, question, plan, reading)[0], question, strategy, rng=rng)
+
+    def on_your_word(self, question: Question, roles: Roles) -> Strategy:
+        """The strategy of a fit without a graph: columns are what the user says they are."""
+        roles.only(self.title, "covariates", "instrument")
+        if roles.instrument is None:
+            return identify(question, covariates=roles.covariates).require()
+        design = Instrumented(instrument=roles.instrument, given=tuple(roles.covariates))
+        return identify(question, design=design).strategies[0]
 
     def check(self, sample: Sample, strategy: Strategy) -> None:
         """Refuse a strategy or a treatment that the method cannot handle.
@@ -215,12 +262,6 @@ class Estimator(ABC):
                 f"{' or '.join(words[k] for k in self.treatments)}.",
                 hint=f"{other}, or arms=True if each value is a treatment of its own",
             )
-
-
-def _on_your_word(question: Question, covariates: tuple[str, ...], instrument: str | None) -> Strategy:
-    if instrument is None:
-        return identify(question, covariates=covariates).require()
-    return identify(question, design=Instrumented(instrument=instrument, given=covariates)).strategies[0]
 
 
 @dataclass(frozen=True, kw_only=True)
