@@ -18,22 +18,29 @@ FloatArray = NDArray[np.float64]
 
 
 def ratio_effects(
-    sample: Sample, numerators: Sequence[FloatArray], denominators: Sequence[FloatArray]
+    sample: Sample,
+    numerators: Sequence[FloatArray],
+    denominators: Sequence[FloatArray],
+    *,
+    terms: Sequence[str] | None = None,
 ) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
     """Labels, effects and influence functions, for everyone and for each subgroup of the sample.
 
     Args:
-        numerators: one array of n per term of the treatment.
+        numerators: one array of n per term.
         denominators: likewise; their mean is the share of the population that the effect is about.
+        terms: labels; those of the treatment by default.
     """
+    terms = sample.treatment.terms if terms is None else terms
     labels: list[str] = []
     values: list[float] = []
     influence: list[FloatArray] = []
+    terms = sample.treatment.terms if terms is None else terms
     weights = np.ones(sample.n) if sample.weights is None else sample.weights / sample.weights.mean()
     everyone = (("", None), *((f" | {g.label}", g.rows) for g in sample.subgroups))
     for suffix, rows in everyone:
         w = weights if rows is None else weights * rows
-        for term, top, bottom in zip(sample.treatment.terms, numerators, denominators, strict=True):
+        for term, top, bottom in zip(terms, numerators, denominators, strict=True):
             share = float(np.mean(w * bottom))
             if share <= 0.0:
                 raise TooFewRows(

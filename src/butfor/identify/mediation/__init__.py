@@ -6,7 +6,7 @@ from butfor.identify.mediation.cross_world import Recanting
 from butfor.identify.mediation.interventional import InterventionalEffects, identify_interventional_effects
 from butfor.identify.mediation.natural import NaturalEffects, identify_natural_effects
 from butfor.identify.mediation.path_specific import PathSpecificEffect, identify_path_specific
-from butfor.identify.mediation.strategy import MediationStrategy, mediation_strategy
+from butfor.identify.mediation.strategy import MediationStrategy, declared_mediation, mediation_strategy
 
 __all__ = [
     "Contrast",
@@ -15,6 +15,7 @@ __all__ = [
     "NaturalEffects",
     "PathSpecificEffect",
     "Recanting",
+    "declared_mediation",
     "identify_interventional_effects",
     "identify_natural_effects",
     "identify_path_specific",

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
+from butfor.core.diagnostic import Assumption
+from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
-from butfor.graph.causal_graph import Edge
-from butfor.identify.expression import ONE, Expression, to_latex, to_text, to_unicode, variables_of
+from butfor.graph.causal_graph import CausalGraph, Edge
+from butfor.identify.direct_effects import ControlledDirectEffect, check_roles
+from butfor.identify.expression import (
+    ONE,
+    Expression,
+    Probability,
+    Variable,
+    product,
+    to_latex,
+    to_text,
+    to_unicode,
+    total,
+    variables_of,
+)
+from butfor.identify.mediation.contrast import CROSS_WORLD, names_of
 from butfor.identify.mediation.interventional import InterventionalEffects
-from butfor.identify.mediation.natural import NaturalEffects
+from butfor.identify.mediation.natural import NaturalEffects, mediation_formula
 from butfor.identify.mediation.path_specific import PathSpecificEffect
 from butfor.identify.proof import ProofStep, listed
-from butfor.identify.strategies import Strategy
+from butfor.identify.strategies import CONSISTENCY, GRAPH, POSITIVITY, Strategy
 
 
 @public_value
@@ -21,12 +37,13 @@ class MediationStrategy(Strategy):
     """Split the effect into what goes through mediators, or along paths, and the rest.
 
     Attributes:
-        effects: "natural", "interventional" or "path-specific".
+        effects: "natural", "interventional", "path-specific" or "controlled".
         mediators: what carries the indirect effect.
         edges: the arrows of a path-specific effect.
-        formula: `expression` is the mediation formula with `adjust_for`; otherwise it is a general one.
+        formula: `expression` is the mediation formula with `adjust_for` (for controlled effects the adjustment formula
+            of treatment and mediators together); otherwise it is a general one.
         expression: P(outcome) when the treatment is at its value directly (or along the paths), and at its prime
-            through the mediators (or along everything else).
+            through the mediators (or along everything else); for controlled effects with the mediators set.
         columns: the columns of the expression beside treatment and outcome.
         proof: how it follows.
     """
@@ -50,6 +67,8 @@ class MediationStrategy(Strategy):
         """The strategy in a sentence."""
         if self.edges:
             return f"Follow the effect along {', '.join(f'{a} -> {b}' for a, b in self.edges)}: {self.estimand}."
+        if self.effects == "controlled":
+            return f"Hold {listed(self.mediators)} at a value and change the treatment: {self.estimand}."
         drawn = ", drawn at random" if self.effects == "interventional" else ""
         return f"Split the effect into what goes through {listed(self.mediators)}{drawn} and the rest: {self.estimand}."
 
@@ -67,7 +86,9 @@ class MediationStrategy(Strategy):
         }
 
 
-def mediation_strategy(found: NaturalEffects | InterventionalEffects | PathSpecificEffect) -> MediationStrategy | None:
+def mediation_strategy(
+    found: NaturalEffects | InterventionalEffects | PathSpecificEffect | ControlledDirectEffect,
+) -> MediationStrategy | None:
     """The strategy of what was identified; None for what was not.
 
     >>> from butfor.graph.causal_graph import CausalGraph
@@ -87,11 +108,13 @@ def mediation_strategy(found: NaturalEffects | InterventionalEffects | PathSpeci
             effects, mediators = "interventional", found.mediators
         case PathSpecificEffect():
             effects, edges = "path-specific", found.edges
+        case ControlledDirectEffect():
+            effects, mediators, adjust_for = "controlled", found.mediators, found.adjust_for
     return MediationStrategy(
         adjust_for=adjust_for or (),
         minimal=adjust_for is not None,
         estimand=to_unicode(found.expression),
-        assumptions=found.assumptions,
+        assumptions=(GRAPH, POSITIVITY, CONSISTENCY) if effects == "controlled" else found.assumptions,
         effects=effects,
         mediators=mediators,
         edges=edges,
@@ -100,3 +123,57 @@ def mediation_strategy(found: NaturalEffects | InterventionalEffects | PathSpeci
         columns=tuple(dict.fromkeys(v.name for v in variables_of(found.expression) if v.name not in asked)),
         proof=found.proof,
     )
+
+
+def declared_mediation(
+    treatment: str,
+    outcome: str,
+    mediators: Iterable[str] | str,
+    covariates: Iterable[str] | str = (),
+    *,
+    effects: Literal["natural", "controlled"] = "natural",
+) -> MediationStrategy:
+    """The strategy on the word of someone who names mediators, and covariates that close every other way.
+
+    Raises:
+        InvalidSetting: without mediators.
+        RoleConflict: for a column in two roles.
+
+    >>> declared_mediation("x", "y", "m", "c").estimand
+    "Σ_{c, m} P(y | c, x, m) P(m | c, x') P(c)"
+    """
+    m, c = names_of(mediators), names_of(covariates)
+    if not m:
+        raise InvalidSetting(
+            "There are no mediators; direct and indirect effects need at least one.", hint='mediators=["m"]'
+        )
+    graph = CausalGraph((*c, treatment, *m, outcome))
+    check_roles(graph, treatment=(treatment,), outcome=(outcome,), mediator=m, covariate=c)
+    among = f"Among units alike in {listed(c)}, nothing" if c else "Nothing"
+    said = Assumption(
+        "no hidden confounding",
+        f"{among} else causes two of {', '.join((treatment, *m, outcome))}, and {treatment} acts on no covariate. "
+        "You say so; no graph does.",
+        "Ask what else moves mediator and outcome together, above all what the treatment changes; draw a graph.",
+    )
+    if effects == "natural":
+        expression, across = mediation_formula(graph, treatment, outcome, m, c), (CROSS_WORLD,)
+    else:
+        expression, across = _adjusted(treatment, outcome, m, c), ()
+    return MediationStrategy(
+        adjust_for=c,
+        estimand=to_unicode(expression),
+        assumptions=(said, *across, POSITIVITY, CONSISTENCY),
+        effects=effects,
+        mediators=m,
+        formula=True,
+        expression=expression,
+        columns=(*c, *m),
+    )
+
+
+def _adjusted(treatment: str, outcome: str, mediators: tuple[str, ...], covariates: tuple[str, ...]) -> Expression:
+    """Σ_w P(y | x, m, w) P(w)."""
+    w, (y, *rest) = [Variable(n) for n in covariates], [Variable(n) for n in (outcome, *covariates, treatment)]
+    seen = (*rest, *(Variable(n) for n in mediators))
+    return total(w, product([Probability((y,), seen), *([Probability(tuple(w))] if w else [])]))
