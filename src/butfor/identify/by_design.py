@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from butfor.core.diagnostic import Assumption
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.adjustment import AdjustmentProblem
+from butfor.identify.estimands import adjustment_estimand
+from butfor.identify.expression import quoted_names
 from butfor.identify.identification import Identification, Status
 from butfor.identify.proof import ProofStep
 from butfor.identify.query import Query
 from butfor.identify.strategies import (
     CONSISTENCY,
+    DECLARED_EXCLUSION,
     EXCLUSION,
     MONOTONE_INSTRUMENT,
     RELEVANCE,
@@ -18,7 +23,6 @@ from butfor.identify.strategies import (
     ParallelTrends,
     Randomization,
     Strategy,
-    adjustment_estimand,
 )
 from butfor.identify.unidentified import badly_chosen
 from butfor.question import Cutoff, Design, Instrumented, Panel, Question, Randomized
@@ -52,7 +56,7 @@ def randomized(
         within=design.within,
         precision=precision,
         minimal=True,
-        estimand=adjustment_estimand(query.treatment, query.outcome, design.within),
+        estimand=adjustment_estimand(query, design.within),
         assumptions=(chance, CONSISTENCY),
     )
     explanation = f"Identified by randomisation{inside}."
@@ -62,30 +66,31 @@ def randomized(
 
 def by_design(query: Query, design: Design) -> Strategy | None:
     """The strategy that a design brings beside the graph."""
-    x, y = query.treatment, query.outcome
+    x, y = map(quoted_names, (query.treatments, query.outcomes))
     if isinstance(design, Cutoff):
-        running, at = design.running_variable, design.cutoff
+        running, at, column = design.running_variable, design.cutoff, quoted_names([design.running_variable])
         smooth = Assumption(
             "continuity",
-            f"Without the cutoff, {y} would not jump at {running} = {at:g}, and nobody can choose the side to be on.",
+            f"Without the cutoff, {query.outcome} would not jump at {running} = {at:g}, and nobody can choose the side "
+            "to be on.",
             "Test for a jump in the density of the running variable and in columns known before.",
         )
         extra = (MONOTONE_INSTRUMENT, RELEVANCE) if design.fuzzy else ()
-        jump = f"[E({y} | {running} ↓ {at:g}) − E({y} | {running} ↑ {at:g})]"
-        first = f" / [E({x} | {running} ↓ {at:g}) − E({x} | {running} ↑ {at:g})]" if design.fuzzy else ""
+        jump, first = (f"[E({name} | {column} ↓ {at:g}) − E({name} | {column} ↑ {at:g})]" for name in (y, x))
         return Discontinuity(
             running_variable=running,
             cutoff=at,
             fuzzy=design.fuzzy,
-            estimand=jump + first,
+            estimand=f"{jump} / {first}" if design.fuzzy else jump,
             assumptions=(smooth, *extra, CONSISTENCY),
         )
     if isinstance(design, Instrumented):
-        return instrument_strategy(query, design.instrument, design.given)
+        declared = instrument_strategy(query, design.instrument, design.given)
+        return replace(declared, assumptions=(DECLARED_EXCLUSION, *declared.assumptions[1:]))
     if isinstance(design, Panel):
         parallel = Assumption(
             "parallel trends",
-            f"Without treatment, {y} of treated and untreated {design.unit} would have changed alike.",
+            f"Without treatment, {query.outcome} of treated and untreated {design.unit} would have changed alike.",
             "Compare the trends before treatment; ask what else happened when it began.",
         )
         return ParallelTrends(
@@ -101,12 +106,13 @@ def instrument_strategy(
     query: Query, instrument: str, given: tuple[str, ...], *, minimal: bool = False, implications: tuple[str, ...] = ()
 ) -> Instrument:
     """The record of an instrument."""
-    x, y, bar = query.treatment, query.outcome, f" | {', '.join(given)}" if given else ""
+    x, y, z = map(quoted_names, (query.treatments, query.outcomes, [instrument]))
+    bar = f" | {quoted_names(given)}" if given else ""
     return Instrument(
         instrument=instrument,
         adjust_for=given,
         minimal=minimal,
-        estimand=f"Cov({y}, {instrument}{bar}) / Cov({x}, {instrument}{bar})",
+        estimand=f"Cov({y}, {z}{bar}) / Cov({x}, {z}{bar})",
         assumptions=(EXCLUSION, RELEVANCE, MONOTONE_INSTRUMENT, CONSISTENCY),
         implications=implications,
     )

@@ -17,6 +17,7 @@ from butfor.identify.adjustment import (
 )
 from butfor.identify.bounds.strategy import Bounds
 from butfor.identify.by_design import instrument_strategy
+from butfor.identify.estimands import adjustment_estimand, front_door_estimand
 from butfor.identify.expression import to_unicode, variables_of
 from butfor.identify.front_door import FrontDoorProblem, minimal_front_door_sets, needed_covariates
 from butfor.identify.further import bounds_beside, further_strategies
@@ -50,8 +51,6 @@ from butfor.identify.strategies import (
     Functional,
     Instrument,
     Strategy,
-    adjustment_estimand,
-    front_door_estimand,
     no_hidden_confounding,
 )
 from butfor.identify.unidentified import blocked_path, selection_reason
@@ -228,7 +227,7 @@ class _Search:
             adjust_for=names,
             minimal=set(names) in [set(m) for m in minimal],
             optimal=names == optimal,
-            estimand=adjustment_estimand(x, y, names),
+            estimand=adjustment_estimand(self.query, names),
             assumptions=(no_hidden_confounding(x, y, names, declared=False), OVERLAP, CONSISTENCY),
             implications=self.implications,
         )

@@ -7,10 +7,12 @@ from itertools import islice
 
 from butfor.core.errors import InvalidSetting
 from butfor.graph.marked_graph import MarkedGraph
+from butfor.identify.estimands import adjustment_estimand
+from butfor.identify.expression import quoted_names
 from butfor.identify.generalised_adjustment import GeneralisedAdjustment
 from butfor.identify.identification import Identification, Status
 from butfor.identify.implications import independences
-from butfor.identify.proof import ProofStep, listed
+from butfor.identify.proof import ProofStep, listed, separation
 from butfor.identify.query import Query
 from butfor.identify.remedies import Remedy
 from butfor.identify.strategies import (
@@ -18,7 +20,6 @@ from butfor.identify.strategies import (
     LEARNED,
     OVERLAP,
     Adjustment,
-    adjustment_estimand,
     no_hidden_confounding,
 )
 from butfor.question import Design, Question
@@ -67,7 +68,7 @@ def _adjustment(query: Query, names: tuple[str, ...], implied: tuple[str, ...], 
     return Adjustment(
         adjust_for=names,
         minimal=minimal,
-        estimand=adjustment_estimand(x, y, names),
+        estimand=adjustment_estimand(query, names),
         assumptions=(LEARNED, no_hidden_confounding(x, y, names, declared=False), OVERLAP, CONSISTENCY),
         implications=implied,
     )
@@ -87,7 +88,7 @@ def _explanation(query: Query, task: GeneralisedAdjustment, status: Status, stra
 def _nowhere(query: Query) -> ProofStep:
     x, y = query.treatment, query.outcome
     words = f"No path leads from {x} to {y} along which {x} may cause {y}, in any graph of the class."
-    return ProofStep(words, "rule 3 of do-calculus", f"{query} = P({y})")
+    return ProofStep(words, "rule 3 of do-calculus", f"{query} = P({quoted_names(query.outcomes)})")
 
 
 def _proof(query: Query, strategies: tuple[Adjustment, ...]) -> tuple[ProofStep, ...]:
@@ -110,7 +111,7 @@ def _proof(query: Query, strategies: tuple[Adjustment, ...]) -> tuple[ProofStep,
         ProofStep(
             f"Every other path between {x} and {y} is blocked{given}, in one graph of the class and hence in all.",
             "generalised adjustment criterion (blocking)",
-            f"({y} ⊥ {x}{' | ' + ', '.join(names) if names else ''}) in the proper back-door graph",
+            f"({separation(query.outcomes, query.treatments, names)}) in the proper back-door graph",
         ),
         ProofStep(f"Hence {query} = {strategies[0].estimand}.", "adjustment formula"),
     )

@@ -11,10 +11,11 @@ from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.by_design import by_design, randomized
 from butfor.identify.by_graph import by_graph
 from butfor.identify.by_marked_graph import by_marked_graph
+from butfor.identify.estimands import adjustment_estimand
 from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.identification import Identification, Status
 from butfor.identify.query import Query
-from butfor.identify.strategies import CONSISTENCY, OVERLAP, Adjustment, adjustment_estimand, no_hidden_confounding
+from butfor.identify.strategies import CONSISTENCY, OVERLAP, Adjustment, no_hidden_confounding
 from butfor.question import Design, Observational, Question, Randomized
 
 LIMIT = 20
@@ -107,7 +108,7 @@ def _on_your_word(question: Question | Query, design: Design, declared: tuple[st
     strategy = Adjustment(
         adjust_for=declared,
         declared=True,
-        estimand=adjustment_estimand(query.treatment, query.outcome, declared),
+        estimand=adjustment_estimand(query, declared),
         assumptions=(
             no_hidden_confounding(query.treatment, query.outcome, declared, declared=True),
             OVERLAP,

@@ -18,6 +18,7 @@ from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph import separation
 from butfor.graph.causal_graph import CausalGraph, Edge
+from butfor.identify.expression import quoted_names
 
 # Sets of four variables among which tetrads are sought: all of 40 variables.
 MOST_FOURSOMES = 100_000
@@ -45,7 +46,8 @@ class Independence:
         return graph.is_separated({self.first}, {self.second}, self.given)
 
     def __str__(self) -> str:
-        return f"{self.first} ⊥ {self.second}" + (f" | {', '.join(self.given)}" if self.given else "")
+        first, second, given = map(quoted_names, ([self.first], [self.second], self.given))
+        return f"{first} ⊥ {second}" + (f" | {given}" if given else "")
 
 
 @public_value
@@ -67,7 +69,7 @@ class Tetrad:
     choke_point: str
 
     def __str__(self) -> str:
-        (a, b), (c, d) = self.first, self.second
+        a, b, c, d = (quoted_names([name]) for name in (*self.first, *self.second))
         return f"cov({a}, {c}) cov({b}, {d}) = cov({a}, {d}) cov({b}, {c})"
 
 
@@ -87,7 +89,7 @@ class InstrumentInequality:
     outcome: str
 
     def __str__(self) -> str:
-        x, y, z = self.treatment, self.outcome, self.instrument
+        x, y, z = (quoted_names([name]) for name in (self.treatment, self.outcome, self.instrument))
         return f"for each {x}: Σ_{y} max_{z} P({x}, {y} | {z}) ≤ 1"
 
 
@@ -110,7 +112,7 @@ class VermaConstraint:
     @property
     def statement(self) -> str:
         """The constraint in words."""
-        return f"{self.functional} does not depend on {', '.join(self.free_of)}"
+        return f"{self.functional} does not depend on {quoted_names(self.free_of)}"
 
     def __str__(self) -> str:
         return self.statement

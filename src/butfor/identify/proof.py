@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 from butfor.identify.adjustment import AdjustmentProblem
-from butfor.identify.expression import Expression, to_unicode
+from butfor.identify.expression import Expression, quoted_names, to_unicode
 from butfor.identify.general.c_factors import Kernel, Route, factor_along
 from butfor.identify.general.effect import GeneralEffect
 from butfor.identify.general.selection import Recovery
 from butfor.identify.general.sources import OBSERVATION, Mosaic, Piece
 from butfor.identify.query import Query
+
+BLOCKED = "adjustment criterion (b), m-separation"
 
 
 @public_value
@@ -46,38 +48,48 @@ def listed(names: tuple[str, ...] | list[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "nothing"
 
 
+def separation(first: Iterable[str], second: Iterable[str], given: Iterable[str] = ()) -> str:
+    """The symbols of a separation.
+
+    >>> separation(["y"], ["x"], ["z", "shoe size"])
+    'y ⊥ x | z, "shoe size"'
+    """
+    return " | ".join(filter(None, (" ⊥ ".join(map(quoted_names, (first, second))), quoted_names(given))))
+
+
 def adjustment_proof(
     problem: AdjustmentProblem, query: Query, adjust_for: tuple[str, ...], estimand: str
 ) -> list[ProofStep]:
     """Why adjusting for the set gives the effect."""
     x, y = query.treatment, query.outcome
+    apart = f"({separation(query.outcomes, query.treatments, adjust_for)})"
     steps: list[ProofStep] = []
     between = [n for n in problem.graph.nodes if n in problem.causal and n not in problem.outcomes]
     if between:
         words = f"The effect runs through {listed(between)}; these and what they cause must not be adjusted for."
-        steps.append(ProofStep(words, "adjustment criterion (a)", f"Z ∩ Forb({x}, {y}) = ∅"))
+        symbols = f"Z ∩ Forb({quoted_names(query.treatments)}, {quoted_names(query.outcomes)}) = ∅"
+        steps.append(ProofStep(words, "adjustment criterion (a)", symbols))
     path = problem.backdoor.open_path(problem.treatments, problem.outcomes, problem.graph.selected)
     if path is None and not adjust_for:
         words = f"No path between {x} and {y} is open but the causal ones, so nothing has to be blocked."
-        steps.append(ProofStep(words, "rule 2 of do-calculus", f"({y} ⊥ {x}) in the graph without arrows out of {x}"))
+        steps.append(ProofStep(words, "rule 2 of do-calculus", f"{apart} in the graph without arrows out of {x}"))
     elif path is None:
         words = (
             f"No path between {x} and {y} is open but the causal ones, and {listed(adjust_for)} opens none: adjusting "
             "for it is not needed, and makes the answer more precise."
         )
-        symbols = f"({y} ⊥ {x} | {', '.join(adjust_for)}) in the proper back-door graph"
-        steps.append(ProofStep(words, "adjustment criterion (b), m-separation", symbols))
+        steps.append(ProofStep(words, BLOCKED, f"{apart} in the proper back-door graph"))
     else:
         words = f"{x} and {y} are also connected without causation, for instance by {path}."
         steps.append(ProofStep(words, "m-connection", path))
         if adjust_for:
             words = f"Given {', '.join(adjust_for)}, every such path is blocked."
-            symbols = f"({y} ⊥ {x} | {', '.join(adjust_for)}) in the proper back-door graph"
-            steps.append(ProofStep(words, "adjustment criterion (b), m-separation", symbols))
+            steps.append(ProofStep(words, BLOCKED, f"{apart} in the proper back-door graph"))
     if problem.graph.selected:
-        chosen = ", ".join(sorted(problem.graph.selected))
-        words = f"Once {x} is set, {y} does not depend on {chosen}, so the selected rows speak for all."
-        steps.append(ProofStep(words, "selection criterion", f"({y} ⊥ {chosen} | {x}) where nothing causes {x}"))
+        chosen = sorted(problem.graph.selected)
+        words = f"Once {x} is set, {y} does not depend on {', '.join(chosen)}, so the selected rows speak for all."
+        symbols = f"({separation(query.outcomes, chosen, query.treatments)}) where nothing causes {x}"
+        steps.append(ProofStep(words, "selection criterion", symbols))
     steps.append(ProofStep(f"Hence {query} = {estimand}.", "adjustment formula"))
     return steps
 
@@ -88,19 +100,18 @@ def front_door_proof(
     """Why the mediators give the effect."""
     x, y, m = query.treatment, query.outcome, listed(mediators)
     inside = f" given {listed(given)}" if given else ""
-    bar = f" | {', '.join(given)}" if given else ""
     return [
         ProofStep(f"Every directed path from {x} to {y} passes through {m}.", "front-door condition 1"),
         ProofStep(
             f"Nothing but causation connects {x} and {m}{inside}: what {x} does to {m} can be seen.",
             "front-door condition 2, rule 2",
-            f"({', '.join(mediators)} ⊥ {x}{bar}) in the graph without arrows out of {x}",
+            f"({separation(mediators, query.treatments, given)}) without arrows out of {x}",
         ),
         ProofStep(
             f"Among units with the same {x}, nothing but causation connects {m} and {y}{inside}: what {m} does to {y} "
             f"can be seen after adjusting for {x}.",
             "front-door condition 3, rules 2 and 3",
-            f"({y} ⊥ {', '.join(mediators)} | {', '.join((x, *given))}) in the graph without arrows out of {m}",
+            f"({separation(query.outcomes, mediators, (*query.treatments, *given))}) without arrows out of {m}",
         ),
         ProofStep(f"Hence, put together, {query} = {estimand}.", "front-door formula"),
     ]
@@ -132,7 +143,7 @@ def mosaic_proof(graph: CausalGraph, query: Query, found: Mosaic) -> list[ProofS
             target = [n for n in order if n in piece.target]
             verb = agree(target, "responds", "respond")
             words = f"How {listed(target)} {verb} is the same in {piece.source.describe()}, which shows it."
-            symbols = f"Q[{', '.join(target)}] = {to_unicode(piece.factor)}"
+            symbols = f"Q[{quoted_names(target)}] = {to_unicode(piece.factor)}"
             steps.append(ProofStep(words, "general identifiability", symbols))
     return [*steps, *_hence(query, found.expression)]
 
@@ -143,14 +154,15 @@ def _recovery_steps(piece: Piece, way: Recovery, order: list[str]) -> list[Proof
     for look in way.rounds[:-1]:
         names = [n for n in look.order if n in look.free]
         free = listed(names)
+        symbols = f"Q[{quoted_names(names)}] from P(· | {chosen} = 1)"
         words = (
             f"{free} {agree(names, 'does', 'do')} not act on {chosen}, and {agree(names, 'behaves', 'behave')} in the "
             "chosen rows as in all: a division parts the rest off."
         )
-        steps.append(ProofStep(words, "recovery from selection", f"Q[{free}] from P(· | {chosen} = 1)"))
+        steps.append(ProofStep(words, "recovery from selection", symbols))
     target = [n for n in order if n in way.target]
     words = f"Now {listed(target)} {agree(target, 'is', 'are')} not tied to {chosen}: the response is that in all rows."
-    symbols = f"Q[{', '.join(target)}] = {to_unicode(piece.factor)}"
+    symbols = f"Q[{quoted_names(target)}] = {to_unicode(piece.factor)}"
     return [*steps, ProofStep(words, "recovery from selection", symbols)]
 
 
@@ -182,8 +194,8 @@ def _split(query: Query, found: GeneralEffect, districts: Iterable[frozenset[str
     order = [n for n in found.graph.topological_order if n in found.ancestral]
     parts = [[n for n in order if n in d] for d in districts]
     summed = [n for n in order if n in found.random and n not in found.outcomes]
-    factors = " ".join(f"Q[{', '.join(p)}]" for p in parts)
-    index = f"Σ_{{{', '.join(summed)}}} " if summed else ""
+    factors = " ".join(f"Q[{quoted_names(p)}]" for p in parts)
+    index = f"Σ_{{{quoted_names(summed)}}} " if summed else ""
     many = "these parts, which share no hidden cause: " if len(parts) > 1 else "one part: "
     words = (
         f"With {query.treatment} set, what leads to {query.outcome} falls into {many}{'; '.join(map(listed, parts))}."
@@ -193,7 +205,7 @@ def _split(query: Query, found: GeneralEffect, districts: Iterable[frozenset[str
 
 def _route_steps(kernel: Kernel, route: Route, order: list[str]) -> list[ProofStep]:
     target, start = ([n for n in order if n in s] for s in (route.target, route.start))
-    name = f"Q[{', '.join(target)}]"
+    name = f"Q[{quoted_names(target)}]"
     if not route.steps:
         formula = to_unicode(kernel.factor(route.start))
         words = f"How {listed(target)} {agree(target, 'responds', 'respond')} can be read off the data."
@@ -204,7 +216,7 @@ def _route_steps(kernel: Kernel, route: Route, order: list[str]) -> list[ProofSt
             f"{listed([n for n in start if n not in target])}; "
             "together their response can be read off the data.",
             "district factor",
-            f"Q[{', '.join(start)}] = {to_unicode(kernel.factor(route.start))}",
+            f"Q[{quoted_names(start)}] = {to_unicode(kernel.factor(route.start))}",
         )
     ]
     taken: tuple[tuple[frozenset[str], frozenset[str]], ...] = ()
@@ -220,7 +232,7 @@ def _route_steps(kernel: Kernel, route: Route, order: list[str]) -> list[ProofSt
             kept = listed([n for n in order if n in following])
             rules.append(f"No hidden cause ties {kept} to {listed(parted)} any more, so a division parts them.")
         formula = to_unicode(factor_along(Route(following, route.start, taken), kernel))
-        inside = ", ".join(n for n in order if n in following)
+        inside = quoted_names(n for n in order if n in following)
         rule = " and ".join(
             filter(None, ("ancestral reduction" if gone else "", "district division" if parted else ""))
         )
@@ -235,7 +247,7 @@ def hedge_proof(query: Query, found: GeneralEffect) -> list[ProofStep]:
     if hedge is None:
         return []
     steps = [_split(query, found, [r.target for r in found.routes])]
-    outer, inner = ", ".join(hedge.outer), ", ".join(hedge.inner)
+    outer, inner = quoted_names(hedge.outer), quoted_names(hedge.inner)
     steps.append(
         ProofStep(
             hedge.explain(found.treatments), "hedge (Shpitser and Pearl 2006)", f"F = {{{outer}}}, F' = {{{inner}}}"
@@ -248,7 +260,7 @@ def zero_proof(query: Query) -> list[ProofStep]:
     """Why an effect is zero."""
     x, y = query.treatment, query.outcome
     words = f"No directed path leads from {x} to {y}: whatever {x} is set to, {y} stays as it is."
-    return [ProofStep(words, "rule 3 of do-calculus", f"{query} = P({y})")]
+    return [ProofStep(words, "rule 3 of do-calculus", f"{query} = P({quoted_names(query.outcomes)})")]
 
 
 def selection_proof(found: Mosaic, reason: str) -> list[ProofStep]:
@@ -256,4 +268,4 @@ def selection_proof(found: Mosaic, reason: str) -> list[ProofStep]:
     missing = found.missing
     words = f"How {listed(missing)} {agree(missing, 'responds', 'respond')} to its causes follows from nothing at hand."
     rule = "recovery from selection, which is complete" if found.query.graph.selected else "general identifiability"
-    return [ProofStep(reason or words, rule, f"Q[{', '.join(missing)}]")]
+    return [ProofStep(reason or words, rule, f"Q[{quoted_names(missing)}]")]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from butfor.core.errors import InvalidSetting, RoleConflict
 from butfor.core.serial import public_value
+from butfor.identify.expression import quoted_names
 from butfor.question import Question
 
 
@@ -74,8 +75,8 @@ class Query:
         return len(self.treatments) == len(self.outcomes) == 1 and not self.given
 
     def __str__(self) -> str:
-        given = f", {', '.join(self.given)}" if self.given else ""
-        return f"P({self.outcome} | do({self.treatment}){given})"
+        given = f", {quoted_names(self.given)}" if self.given else ""
+        return f"P({quoted_names(self.outcomes)} | do({quoted_names(self.treatments)}){given})"
 
 
 def _names(names: Iterable[str] | str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ class Estimate:
     """A labelled vector of effects that knows its uncertainty.
 
     Standard errors, intervals, contrasts, bands and comparisons all derive from `influence` (rows × effects, with
-    estimate − truth ≈ the mean of its rows), or from `vcov` where a method has no influence function. The kind of
+    estimate − truth ≈ the mean of its rows), or from `draws` or `vcov` where a method has no influence function. The kind of
     standard error is chosen afterwards: `estimate.with_inference(cluster="village")` is a new value.
 
     Attributes:
@@ -42,6 +42,7 @@ class Estimate:
         robust: kind of heteroskedasticity-robust covariance.
         clusters: clusters that standard errors are summed over (none, one, or two).
         splitting: covariance that random splits of the rows add, whatever the kind of standard error.
+        draws: the effects in resamples (draws × effects); their scatter is the covariance.
     """
 
     labels: tuple[str, ...]
@@ -58,6 +59,7 @@ class Estimate:
     diagnostics: tuple[Diagnostic, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
     splitting: FloatArray | None = None
+    draws: FloatArray | None = field(default=None, repr=False)
     influence: FloatArray | None = field(default=None, repr=False)
     regression: Regression | None = field(default=None, repr=False)
     clusters: tuple[Cluster, ...] = field(default=(), repr=False)
@@ -70,16 +72,20 @@ class Estimate:
             object.__setattr__(self, "cluster_names", tuple(c.name for c in self.clusters))
         if self.vcov is not None:
             object.__setattr__(self, "vcov", np.reshape(self.vcov, (len(self.value), len(self.value))))
+        if self.draws is not None:
+            object.__setattr__(self, "draws", np.reshape(self.draws, (-1, len(self.value))))
 
     # --- uncertainty -------------------------------------------------------------------------------------------
 
     @cached_property
     def covariance(self) -> FloatArray:
         """Joint covariance of the effects (k × k)."""
+        if self.draws is not None:
+            return np.atleast_2d(np.cov(self.draws, rowvar=False))
         if self.influence is None:
             if self.vcov is None:
                 raise MethodMismatch(
-                    f"Estimate of {self.estimator} carries no uncertainty; a covariance needs influence or vcov.",
+                    f"Estimate of {self.estimator} carries no uncertainty; a covariance needs influence, draws or vcov.",
                     hint="use an estimator that reports standard errors",
                 )
             return self.vcov
@@ -182,6 +188,7 @@ class Estimate:
             robust=self.robust if regression is not None or self.influence is None else Robust.HC0,
             vcov=None if self.vcov is None else matrix @ self.vcov @ matrix.T,
             splitting=None if self.splitting is None else matrix @ self.splitting @ matrix.T,
+            draws=None if self.draws is None else self.draws @ matrix.T,
         )
 
     def _combined(self, matrix: FloatArray) -> tuple[FloatArray | None, Regression | None]:
@@ -262,7 +269,8 @@ class Estimate:
 
     def explain(self, level: float = 0.95) -> str:
         """The answer in sentences: the number, whose it is, and how sure."""
-        how = f"clustered by {' and '.join(self.cluster_names)}" if self.cluster_names else str(self.robust)
+        by = f"clustered by {' and '.join(self.cluster_names)}" if self.cluster_names else str(self.robust)
+        how = by if self.draws is None else f"bootstrap ({len(self.draws)} resamples)"
         lines = [
             f"{row['term']}: {format_number(float(row['estimate'] or 0))} "
             f"({level:.0%} interval {format_number(float(row['conf_low'] or 0))} to "

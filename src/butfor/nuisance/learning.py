@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from butfor.core.diagnostic import Diagnostic
 from butfor.data.sample import Covariates, Sample
 from butfor.nuisance.cache import NuisanceCache, frozen
-from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propensity
+from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_outcome_mean, cross_fit_propensity
 from butfor.nuisance.folds import Folds
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.overlap import lift
@@ -47,8 +47,17 @@ class Learning:
 
     def means_by_arm(self, sample: Sample, target: FloatArray) -> FloatArray:
         """E[target | arm, covariates of the sample] (rows × arms)."""
-        aimed = replace(sample, outcome=frozen(np.ascontiguousarray(target)))
+        aimed = _aimed(sample, target)
         return cross_fit_outcome_by_arm(aimed, self.outcome_model, self.folds, self.seed, self.cache).values
+
+    def means(self, sample: Sample, target: FloatArray) -> FloatArray:
+        """E[target | covariates of the sample]."""
+        aimed = _aimed(sample, target)
+        return cross_fit_outcome_mean(aimed, self.outcome_model, self.folds, self.seed, self.cache).values
+
+
+def _aimed(sample: Sample, target: FloatArray) -> Sample:
+    return replace(sample, outcome=frozen(np.ascontiguousarray(target)))
 
 
 def only(covariates: Covariates, sources: set[str]) -> Covariates:

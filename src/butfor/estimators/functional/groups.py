@@ -19,17 +19,30 @@ def column_codes(
 
     A column that the sample does not have had one value, and has one code.
     """
-    columns = [j for j, source in enumerate(sample.covariates.source) if source == name]
-    if not columns:
-        return np.zeros(sample.n, dtype=np.intp), ()
-    values = sample.covariates.matrix[:, columns]
-    codes = np.unique(values, axis=0, return_inverse=True)[1].reshape(-1).astype(np.intp)
-    if len(columns) > 1 or codes.max() < most_values:
-        return codes, ()
-    codes = _cut(values[:, 0], sample.weights, groups)
+    number = number_of(sample, name, most_values=most_values)
+    if number is None:
+        return _own_codes(sample, name), ()
+    codes = _cut(number, sample.weights, groups)
     count = int(codes.max()) + 1
     message = f"{name!r} was cut into {count} groups of equal size; what it does inside a group is not accounted for."
     return codes, (Diagnostic("cut-into-groups", Severity.CAUTION, message, float(count)),)
+
+
+def number_of(sample: Sample, name: str, *, most_values: int) -> FloatArray | None:
+    """The values of a numeric column with more than so many of them; None for one with few, or a categorical one."""
+    columns = [j for j, source in enumerate(sample.covariates.source) if source == name]
+    if len(columns) != 1:
+        return None
+    values = sample.covariates.matrix[:, columns[0]]
+    return values if len(np.unique(values)) > most_values else None
+
+
+def _own_codes(sample: Sample, name: str) -> IntArray:
+    columns = [j for j, source in enumerate(sample.covariates.source) if source == name]
+    if not columns:
+        return np.zeros(sample.n, dtype=np.intp)
+    values = sample.covariates.matrix[:, columns]
+    return np.unique(values, axis=0, return_inverse=True)[1].reshape(-1).astype(np.intp)
 
 
 def _cut(values: FloatArray, weights: FloatArray | None, groups: int) -> IntArray:

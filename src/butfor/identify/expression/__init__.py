@@ -17,7 +17,7 @@ from butfor.identify.expression.expression import (
     variables_of,
 )
 from butfor.identify.expression.parsing import parse_expression
-from butfor.identify.expression.writing import to_latex, to_text, to_unicode
+from butfor.identify.expression.writing import quoted_names, to_latex, to_text, to_unicode
 
 __all__ = [
     "ONE",
@@ -33,6 +33,7 @@ __all__ = [
     "evaluate",
     "parse_expression",
     "product",
+    "quoted_names",
     "ratio",
     "to_latex",
     "to_text",

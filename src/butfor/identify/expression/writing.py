@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from butfor.identify.expression.expression import (
@@ -83,6 +83,15 @@ LATEX = Notation(
     brackets=(r"\left[", r"\right]"),
     space=r" \, ",
 )
+
+
+def quoted_names(names: Iterable[str]) -> str:
+    """Names in a formula; those that are not plain stand in double quotes.
+
+    >>> print(quoted_names(["age", "blood pressure"]))
+    age, "blood pressure"
+    """
+    return _names(tuple(map(Variable, names)), TEXT)
 
 
 def to_text(expression: Expression) -> str:

@@ -1,0 +1,40 @@
+"""Resampling for estimators that have no influence function: fit again with other weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from butfor.core.rng import Seed, streams
+from butfor.data.sample import Sample
+
+FloatArray = NDArray[np.float64]
+
+
+def bootstrap(
+    sample: Sample, statistic: Callable[[FloatArray, int], FloatArray], *, count: int, rng: Seed
+) -> FloatArray:
+    """Values of a statistic in resamples (count × values).
+
+    Each resample weighs every row, or every cluster, by an exponential number of mean one (Rubin 1981,
+    doi:10.1214/aos/1176345338), on top of the sampling weights. No row is ever there twice, so that cross-fitting still
+    predicts rows that it has not seen, and no level is ever lost.
+
+    Args:
+        sample: whose rows are resampled.
+        statistic: from weights of the rows, and a seed, to values.
+        count: how many resamples.
+        rng: seed or generator.
+    """
+    base = np.ones(sample.n) if sample.weights is None else sample.weights
+    found: list[FloatArray] = []
+    for stream in streams(rng, count):
+        if sample.cluster is None:
+            factor = stream.exponential(size=sample.n)
+        else:
+            factor = stream.exponential(size=sample.cluster.count)[sample.cluster.codes]
+        weights = base * factor
+        found.append(statistic(weights * (sample.n / weights.sum()), int(stream.integers(2**31))))
+    return np.array(found)
