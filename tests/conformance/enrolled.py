@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import butfor as bf
 from butfor.estimators.base import Estimator
+from butfor.estimators.forest.causal import CausalForest
 from butfor.estimators.meta.dr_learner import DRLearner
 from butfor.estimators.meta.r_learner import RLearner
 from butfor.estimators.meta.s_learner import SLearner
@@ -21,13 +22,18 @@ LINEAR = {"outcome_model": bf.LinearModel(), "propensity_model": bf.LogisticMode
 
 @dataclass(frozen=True)
 class Enrolled:
-    """An estimator with the kinds of treatment and the estimands that it answers, and whether it splits by subgroup."""
+    """An estimator with the kinds of treatment and the estimands that it answers, and which laws it obeys.
+
+    `exact`: no law is left to chance; `subgroups`: it splits by subgroup; `draws`: it draws rows, so that a repeated
+    row is not a row with a weight.
+    """
 
     estimator: Estimator | ByGraph
     treatments: tuple[str, ...] = ("binary", "arms")
     estimands: tuple[bf.Estimand, ...] = (bf.ATE(),)
     exact: bool = True
     subgroups: bool = True
+    draws: bool = False
 
     @property
     def id(self) -> str:
@@ -56,6 +62,8 @@ IV = {"outcome_model": bf.LinearModel(), "instrument_model": bf.LogisticModel()}
 LINEAR_LATE = InteractiveIV(**IV, treatment_model=bf.LinearModel())
 LINEAR_PLIV = PartiallyLinearIV(**IV, treatment_model=bf.LogisticModel())
 DOSE_PLIV = replace(LINEAR_PLIV, treatment_model=bf.LinearModel(), instrument_model=bf.LinearModel())
+FOREST = CausalForest(trees=100, outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
+DOSE_FOREST = replace(FOREST, treatment_model=bf.LinearModel())
 LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
 
 ALL = (
@@ -80,4 +88,6 @@ ALL = (
     Enrolled(replace(LINEAR_PLR, repetitions=3)),
     Enrolled(ByGraph(replace(LINEAR_LATE, repetitions=3), OFFERED), ("binary",)),
     Enrolled(ByGraph(replace(DOSE_PLIV, repetitions=3), PUSHED), ("amount",)),
+    Enrolled(FOREST, ("binary",), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),
+    Enrolled(DOSE_FOREST, ("amount",), draws=True),
 )

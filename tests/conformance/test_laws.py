@@ -32,6 +32,10 @@ binary_cases = pytest.mark.parametrize(
 split_cases = pytest.mark.parametrize(("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].subgroups])
 exact_cases = pytest.mark.parametrize(("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].exact])
 
+repeated_cases = pytest.mark.parametrize(
+    ("enrolled", "kind", "estimand"), [c for c in _cases() if c.values[0].exact and not c.values[0].draws]
+)
+
 
 def fit(enrolled: Enrolled, frame: Frame, estimand: bf.Estimand, **settings: Any) -> Fit:
     return enrolled.estimator.fit(
@@ -73,7 +77,7 @@ def test_swapping_the_labels_turns_the_sign(enrolled: Enrolled, kind: str, estim
     assert_allclose(two.std_error, one.std_error, **EXACT)
 
 
-@exact_cases
+@repeated_cases
 def test_integer_weights_are_repeated_rows(enrolled: Enrolled, kind: str, estimand: bf.Estimand) -> None:
     frame = world(kind)
     copies = frame["copies"].astype(int)
