@@ -41,6 +41,12 @@ EXCLUSION = Assumption(
     "from the arrows that the graph does not have.",
     "Regress the outcome on the instrument where the treatment cannot be taken; test the instrumental inequality.",
 )
+DECLARED_EXCLUSION = Assumption(
+    "exclusion",
+    "The instrument reaches the outcome through the treatment alone, and shares no hidden cause with it. You say so; "
+    "no graph does.",
+    EXCLUSION.probe,
+)
 RELEVANCE = Assumption(
     "relevance",
     "The instrument moves the treatment, and by more than chance would.",
