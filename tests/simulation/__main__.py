@@ -43,8 +43,8 @@ def _rows_of(path: Path) -> list[str]:
 
 
 def _key(row: str) -> tuple[str, ...]:
-    """Estimator, world, estimand and standard error."""
-    return tuple(row.split("|")[1:5])
+    """Estimator, world, estimand, standard error and number of rows."""
+    return tuple(row.split("|")[1:6])
 
 
 if __name__ == "__main__":

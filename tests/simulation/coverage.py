@@ -36,6 +36,8 @@ class Case:
         """The kind of interval in words."""
         words = [value if isinstance(value, str) else " and ".join(value) for _, value in self.inference]
         words += [f"{key}: {value if isinstance(value, str) else ', '.join(value)}" for key, value in self.settings]
+        splits = getattr(self.estimator, "repetitions", 1)
+        words += [f"{splits} splits"] if splits > 1 else []
         return ", ".join([*words, *(["simultaneous bands"] if self.bands else [])]) or "default"
 
     @property
