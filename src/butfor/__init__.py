@@ -31,6 +31,8 @@ _HOME = {
     "ATE": "question.estimands",
     "ATO": "question.estimands",
     "ATT": "question.estimands",
+    "CWE": "question.estimands",
+    "LATE": "question.estimands",
     "Question": "question.question",
     "Observational": "question.design",
     "Cutoff": "question.design",
@@ -78,6 +80,8 @@ _HOME = {
     "NaturalBounds": "estimators.bounds.natural",
     "InstrumentBounds": "estimators.bounds.instrument",
     "PartiallyLinear": "estimators.orthogonal.partially_linear",
+    "InteractiveIV": "estimators.orthogonal.interactive_iv",
+    "PartiallyLinearIV": "estimators.orthogonal.partially_linear_iv",
     "Estimator": "estimators.base",
     "Fit": "estimators.base",
     "Refutation": "refute.refutation",
@@ -129,7 +133,9 @@ if TYPE_CHECKING:
     from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting as AugmentedPrimalWeighting
     from butfor.estimators.functional.plug_in import PlugIn as PlugIn
     from butfor.estimators.orthogonal.aipw import AIPW as AIPW
+    from butfor.estimators.orthogonal.interactive_iv import InteractiveIV as InteractiveIV
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
+    from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV as PartiallyLinearIV
     from butfor.estimators.regression.lin import Lin as Lin
     from butfor.estimators.regression.ols import OLS as OLS
     from butfor.estimators.weighting.ipw import IPW as IPW
@@ -167,6 +173,8 @@ if TYPE_CHECKING:
     from butfor.question.estimands import ATE as ATE
     from butfor.question.estimands import ATO as ATO
     from butfor.question.estimands import ATT as ATT
+    from butfor.question.estimands import CWE as CWE
+    from butfor.question.estimands import LATE as LATE
     from butfor.question.framing import judge as judge
     from butfor.question.question import Question as Question
     from butfor.refute.bootstrap import Bootstrap as Bootstrap

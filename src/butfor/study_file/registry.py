@@ -14,7 +14,9 @@ from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
 from butfor.estimators.functional.plug_in import PlugIn
 from butfor.estimators.orthogonal.aipw import AIPW
+from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
+from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.estimators.weighting.ipw import IPW
@@ -33,6 +35,8 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         IPW,
         AIPW,
         PartiallyLinear,
+        InteractiveIV,
+        PartiallyLinearIV,
         AugmentedPrimalWeighting,
         PlugIn,
         NaturalBounds,

@@ -16,7 +16,7 @@ from butfor.estimators.base import Estimator
 from butfor.estimators.orthogonal.repetition import over_repetitions
 from butfor.estimators.orthogonal.residuals import Split
 from butfor.estimators.orthogonal.settings import check_floor, check_splitting
-from butfor.estimators.orthogonal.wald import Moments, WaldFit, require_instrument, wald_fit
+from butfor.estimators.orthogonal.wald import Moments, WaldFit, require_instrument, wald_fit, with_strength
 from butfor.identify.strategies import Strategy
 from butfor.inference.doubly_robust import doubly_robust_scores
 from butfor.nuisance.cache import NuisanceCache, frozen
@@ -64,14 +64,13 @@ class InteractiveIV(Estimator):
         (doi:10.1016/j.jeconom.2006.06.004); Imbens and Angrist 1994 (doi:10.2307/2951620).
 
     >>> import butfor as bf, numpy as np
-    >>> from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
     >>> rng = np.random.default_rng(1)
     >>> x, hidden = rng.normal(size=(2, 2000))
     >>> offered = (x + rng.normal(size=2000) > 0).astype(int)
     >>> taken = ((hidden > 0) & (offered == 1)).astype(int)
     >>> frame = {"x": x, "offered": offered, "taken": taken, "y": 2 * taken + x + hidden}
     >>> linear, logit = bf.LinearModel(), bf.LogisticModel()
-    >>> late = InteractiveIV(outcome_model=linear, treatment_model=linear, instrument_model=logit)
+    >>> late = bf.InteractiveIV(outcome_model=linear, treatment_model=linear, instrument_model=logit)
     >>> fit = late.fit(frame, treatment="taken", outcome="y", instrument="offered", covariates=["x"])
     >>> fit.estimate().estimand.label, bool(abs(fit.estimate().value[0] - 2) < 3 * fit.estimate().std_error[0])
     ('LATE', True)
@@ -122,11 +121,12 @@ class InteractiveIV(Estimator):
         self.check(sample, strategy)
         seed = rng if isinstance(rng, int) else seed_of(rng)
         encouraged = sample.with_treatment(require_instrument(sample))
-        return over_repetitions(
+        fit = over_repetitions(
             self.repetitions,
             seed,
             lambda s: self._fit_once(sample, question, strategy, Split.of(encouraged, self.folds, s, cache)),
         )
+        return with_strength(fit)
 
     def _fit_once(self, sample: Sample, question: Question, strategy: Strategy, split: Split) -> WaldFit:
         encouraged = sample.with_treatment(require_instrument(sample))

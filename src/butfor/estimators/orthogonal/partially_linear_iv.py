@@ -14,7 +14,7 @@ from butfor.estimators.base import Estimator
 from butfor.estimators.orthogonal.repetition import over_repetitions
 from butfor.estimators.orthogonal.residuals import Split, parts_of_sample, residual_bread, treatment_residuals
 from butfor.estimators.orthogonal.settings import check_splitting
-from butfor.estimators.orthogonal.wald import Moments, WaldFit, require_instrument, wald_fit
+from butfor.estimators.orthogonal.wald import Moments, WaldFit, require_instrument, wald_fit, with_strength
 from butfor.identify.strategies import Strategy
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache
@@ -63,13 +63,12 @@ class PartiallyLinearIV(Estimator):
         (doi:10.1214/aoms/1177730090); Montiel Olea and Pflueger 2013 (doi:10.1080/00401706.2013.806694).
 
     >>> import butfor as bf, numpy as np
-    >>> from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
     >>> rng = np.random.default_rng(1)
     >>> x, z, hidden = rng.normal(size=(3, 2000))
     >>> dose = x + z + hidden
     >>> frame = {"x": x, "z": z, "dose": dose, "y": 2 * dose + x - 3 * hidden}
     >>> linear = bf.LinearModel()
-    >>> iv = PartiallyLinearIV(outcome_model=linear, treatment_model=linear, instrument_model=linear)
+    >>> iv = bf.PartiallyLinearIV(outcome_model=linear, treatment_model=linear, instrument_model=linear)
     >>> fit = iv.fit(frame, treatment="dose", outcome="y", instrument="z", covariates=["x"])
     >>> bool(abs(fit.estimate().value[0] - 2) < 3 * fit.estimate().std_error[0])
     True
@@ -108,11 +107,12 @@ class PartiallyLinearIV(Estimator):
         self.check(sample, strategy)
         require_instrument(sample)
         seed = rng if isinstance(rng, int) else seed_of(rng)
-        return over_repetitions(
+        fit = over_repetitions(
             self.repetitions,
             seed,
             lambda s: self._fit_once(sample, question, strategy, Split.of(sample, self.folds, s, cache)),
         )
+        return with_strength(fit)
 
     def _fit_once(self, sample: Sample, question: Question, strategy: Strategy, split: Split) -> WaldFit:
         encouraged = sample.with_treatment(require_instrument(sample))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,16 +9,17 @@ from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic, Severity
 from butfor.core.errors import MethodMismatch, NumericalFailure
+from butfor.core.table import format_number
 from butfor.data.sample import Sample, Treatment
 from butfor.estimators.base import Estimator, Fit, describe
 from butfor.identify.strategies import Strategy
 from butfor.inference.distribution import critical_value
 from butfor.inference.estimate import Estimate
+from butfor.inference.fieller import Interval, fieller_intervals
 from butfor.inference.ratio import ratio_effects
 from butfor.question import Estimand, Question
 
 FloatArray = NDArray[np.float64]
-Interval = tuple[float, float]
 
 # Below the first, intervals of the ratio are not to be trusted (Staiger and Stock 1997, doi:10.2307/2171753); from the
 # second on they hold with 95 % whatever the hidden confounding (Lee et al. 2022, doi:10.1257/aer.20211063).
@@ -57,29 +57,12 @@ class WaldFit(Fit):
                 hint="use an instrument with two levels, or a number",
             )
         k = len(self.result.labels)
-        cut = float(critical_value(level, self.parts.degrees_of_freedom)) ** 2
-        covariance = self.parts.covariance
-        top, bottom = self.parts.value[:k], self.parts.value[k:]
+        critical = float(critical_value(level, self.parts.degrees_of_freedom))
+        value, covariance = self.parts.value, self.parts.covariance
         return tuple(
-            _fieller(
-                float(bottom[j] ** 2 - cut * covariance[k + j, k + j]),
-                float(top[j] * bottom[j] - cut * covariance[j, k + j]),
-                float(top[j] ** 2 - cut * covariance[j, j]),
-            )
+            fieller_intervals(value[j], value[k + j], covariance[np.ix_([j, k + j], [j, k + j])], critical)
             for j in range(k)
         )
-
-
-def _fieller(a: float, half_b: float, c: float) -> tuple[Interval, ...]:
-    """The θ with a θ² − 2 half_b θ + c ≤ 0; the ratio itself is always among them."""
-    root = half_b**2 - a * c
-    if a > 0.0:
-        middle, half = half_b / a, float(np.sqrt(max(root, 0.0))) / a
-        return ((middle - half, middle + half),)
-    if root <= 0.0 or a == 0.0:
-        return ((-np.inf, np.inf),)
-    ends = sorted((half_b + sign * float(np.sqrt(root))) / a for sign in (-1.0, 1.0))
-    return ((-np.inf, ends[0]), (ends[1], np.inf))
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,50 +120,57 @@ def wald_fit(
     if strength is None:
         spread = parts.std_error[len(labels) :]
         strength = np.divide(bottom**2, spread**2, out=np.full(len(bottom), np.inf), where=spread > 0)
-    fit = WaldFit(
+    return WaldFit(
         estimator,
         sample,
         question,
         strategy,
-        result,
+        replace(result, diagnostics=(*result.diagnostics, *moments.notes)),
         nuisance_summary=moments.words,
         parts=parts,
         strength=strength,
         columns=moments.columns,
     )
-    return _with_notes(fit, moments.notes)
 
 
-def _with_notes(fit: WaldFit, notes: tuple[Diagnostic, ...]) -> WaldFit:
+def with_strength(fit: WaldFit) -> WaldFit:
+    """The fit with its first stage among the diagnostics: that of everyone, and that of subgroups where it is weak."""
     assert fit.strength is not None
     assert fit.sample.instrument is not None
-    found = strength_notes(fit.sample.instrument.name, fit.result.labels, fit.strength.tolist())
-    result = replace(fit.result, diagnostics=(*fit.result.diagnostics, *found, *notes))
-    return replace(fit, result=result)
+    what = f"first-stage F of {fit.sample.instrument.name!r}"
+    what = what if fit.columns == 1 else f"effective {what}"
+    sets = fit.robust_interval() if fit.columns == 1 else [()] * len(fit.strength)
+    found = [
+        _strength_note(what, "" if number == 0 else f" for {label}", f, robust)
+        for number, (label, f, robust) in enumerate(zip(fit.result.labels, fit.strength.tolist(), sets, strict=True))
+        if number == 0 or f < WEAK
+    ]
+    return replace(fit, result=replace(fit.result, diagnostics=(*fit.result.diagnostics, *found)))
 
 
-def strength_notes(name: str, labels: Sequence[str], strength: Sequence[float]) -> list[Diagnostic]:
-    """How far the instrument can be trusted: always for everyone, for subgroups where it is weak."""
-    notes: list[Diagnostic] = []
-    for number, (label, f) in enumerate(zip(labels, strength, strict=True)):
-        value = f if np.isfinite(f) else None
-        shown = f"{f:,.1f}" if value is not None else "infinite"
-        where = "" if number == 0 else f" for {label}"
-        if f < WEAK:
-            message = (
-                f"The first-stage F of {name!r} is {shown}{where}, below {WEAK:g}: the instrument is weak and the "
-                "interval not to be trusted. robust_interval() holds all the same."
-            )
-            notes.append(Diagnostic("weak-instrument", Severity.DANGER, message, value))
-        elif number == 0 and f < STRONG:
-            message = (
-                f"The first-stage F of {name!r} is {shown}. Below {STRONG:g} strong hidden confounding can make the "
-                "interval too short; compare it with robust_interval()."
-            )
-            notes.append(Diagnostic("first-stage", Severity.CAUTION, message, value))
-        elif number == 0:
-            notes.append(Diagnostic("first-stage", Severity.NOTE, f"The first-stage F of {name!r} is {shown}.", value))
-    return notes
+def _strength_note(what: str, where: str, f: float, robust: tuple[Interval, ...]) -> Diagnostic:
+    value = f if np.isfinite(f) else None
+    told = f"The {what} is {'infinite' if value is None else f'{f:,.1f}'}{where}"
+    holds = f"The Anderson–Rubin set, {set_words(robust)}, holds all the same." if robust else ""
+    if f < WEAK:
+        message = f"{told}, below {WEAK:g}: the instrument is weak and the interval not to be trusted. {holds}"
+        return Diagnostic("weak-instrument", Severity.DANGER, message.strip(), value)
+    if f < STRONG:
+        message = f"{told}. Below {STRONG:g} strong hidden confounding can make the interval too short. {holds}"
+        return Diagnostic("first-stage", Severity.CAUTION, message.strip(), value)
+    return Diagnostic("first-stage", Severity.NOTE, f"{told}.", value)
+
+
+def set_words(intervals: tuple[Interval, ...]) -> str:
+    """A set of intervals in words.
+
+    >>> set_words(((1.0, 2.5),)), set_words(((-np.inf, 1.0), (3.0, np.inf))), set_words(((-np.inf, np.inf),))
+    ('1.00 to 2.50', 'below 1.00 or above 3.00', 'every number')
+    """
+    (low, high), *others = intervals
+    if others:
+        return f"below {format_number(high, 3)} or above {format_number(others[0][0], 3)}"
+    return f"{format_number(low, 3)} to {format_number(high, 3)}" if np.isfinite(low) else "every number"
 
 
 def require_instrument(sample: Sample) -> Treatment:
