@@ -35,7 +35,6 @@ def ratio_effects(
     labels: list[str] = []
     values: list[float] = []
     influence: list[FloatArray] = []
-    terms = sample.treatment.terms if terms is None else terms
     weights = np.ones(sample.n) if sample.weights is None else sample.weights / sample.weights.mean()
     everyone = (("", None), *((f" | {g.label}", g.rows) for g in sample.subgroups))
     for suffix, rows in everyone:
