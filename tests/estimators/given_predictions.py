@@ -31,3 +31,24 @@ def instrumented() -> tuple[Frame, dict[str, np.ndarray]]:
         "treatment by level": np.column_stack([0.3 + 0.15 * ramp, 0.7 + 0.15 * ramp]),
     }
     return {"y": y, "t": t, "dose": dose, "z": z, "x": x}, predictions
+
+
+def adjusted() -> tuple[Frame, dict[str, np.ndarray]]:
+    """Two arms (t) and three (arm) that x confounds, an outcome of each; predictions are a little wrong."""
+    rng = np.random.default_rng(1618)
+    x, v = rng.normal(size=SIZE), rng.uniform(-1, 1, size=SIZE)
+    t = (rng.random(SIZE) < 1.0 / (1.0 + np.exp(-0.6 * x))).astype(int)
+    arm = np.digitize(0.5 * x + rng.logistic(size=SIZE), [-0.8, 0.8])
+    noise = rng.normal(size=SIZE)
+    frame = {"t": t, "arm": arm, "x": x, "v": v, "y": x + t * (1.0 + x) + noise, "w": x + arm * (1.0 + v) + noise}
+    frame |= {"yes": (x + t - 0.5 + rng.logistic(size=SIZE) > 0).astype(int)}
+    ramp = np.tanh(x)
+    chances = np.column_stack([0.33 - 0.15 * ramp, np.full(SIZE, 0.34), 0.33 + 0.15 * ramp])
+    return frame, {
+        "propensity": np.column_stack([0.5 - 0.2 * ramp, 0.5 + 0.2 * ramp]),
+        "outcome by treatment": np.column_stack([1.2 * ramp, 1.0 + 2.2 * ramp]),
+        "propensity of arms": chances,
+        "outcome by arm": np.column_stack([1.3 * ramp + k * (1.0 + 0.8 * v) for k in range(3)]),
+        "yes by treatment": np.column_stack([0.4 + 0.3 * ramp, 0.6 + 0.3 * ramp]),
+        "effect": 0.9 + 0.8 * x,
+    }

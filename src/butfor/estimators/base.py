@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from butfor.core.diagnostic import Assumption, Diagnostic
 from butfor.core.errors import MethodMismatch
@@ -23,7 +23,13 @@ from butfor.data.rows import Rows
 from butfor.data.sample import Cluster, Sample, Treatment, TreatmentKind
 from butfor.identify.identify import identify
 from butfor.identify.strategies import Instrument, Randomization, Strategy
+from butfor.inference.best_linear_predictor import basis_columns, best_linear_predictor, calibration_test
+from butfor.inference.doubly_robust import EffectScores, tilted_scores
+from butfor.inference.effects import EffectTable
 from butfor.inference.estimate import Estimate
+from butfor.inference.group_effects import group_effects, group_profile
+from butfor.inference.groups import groups_by, one_per_row
+from butfor.inference.potential_means import potential_means
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.overlap import balancing_weights
@@ -87,6 +93,109 @@ class Fit:
     def tidy(self, level: float = 0.95) -> Table:
         """One row per effect."""
         return self.result.tidy(level)
+
+    # --- averages of each arm -----------------------------------------------------------------------------------------
+
+    def potential_means(self) -> Estimate:
+        """The mean outcome if everyone of the estimand's population had each arm, E[h Y(a)] / E[h], all arms together.
+
+        Differences and ratios of arms follow with `contrast`, with the covariance between arms.
+
+        Raises:
+            MethodMismatch: for a method without doubly robust scores, or a population that each comparison has of its
+                own (the treated of several arms).
+
+        References:
+            Cattaneo 2010 (doi:10.1016/j.jeconom.2009.09.023).
+        """
+        if self.scores is None:
+            raise self._without_scores("means of arms")
+        return potential_means(self.result, self.sample, self.scores, self.outcomes, self.propensity)
+
+    # --- whose effects are larger: questions that the doubly robust scores answer -------------------------------------
+
+    @cached_property
+    def effect_scores(self) -> EffectScores:
+        """The scores of each effect of the estimand's population, before they are averaged.
+
+        Raises:
+            MethodMismatch: for a method without doubly robust scores.
+        """
+        if self.scores is None:
+            raise self._without_scores("effects of groups and of columns")
+        sample, estimand = self.sample, self.result.estimand
+        if self.outcomes is not None and self.propensity is not None:
+            return tilted_scores(sample, estimand, self.scores, self.outcomes, self.propensity)
+        differences = tuple(self.scores[:, a] - self.scores[:, b] for a, b in sample.treatment.contrasts)
+        return EffectScores(sample.treatment.terms, differences, (np.ones(sample.n),) * len(differences))
+
+    def _without_scores(self, what: str) -> MethodMismatch:
+        return MethodMismatch(
+            f"{self.estimator.title} has no doubly robust scores; {what} need them.", hint="fit AIPW()"
+        )
+
+    def group_effects(self, by: Any, *, groups: int = 5, within: Any = None) -> Estimate:
+        """The average effect in each group: E[τ(X) | G] for the estimand's population, all groups together.
+
+        Groups by predicted effects are honest when no model behind a prediction saw the row, as in `fit.effect()` of
+        a meta-learner, or in effects that were learned on other rows altogether.
+
+        Args:
+            by: columns of the fit by name; a predicted effect per row (an `EffectTable` or an array); or a frame or
+                dict with one value for each row used: the true rows of each boolean column, the levels of others.
+            groups: how many groups of equal size predicted effects are cut into.
+            within: fold of each row, where each fold has a model of its own: effects are ranked within folds.
+
+        References:
+            Chernozhukov, Demirer, Duflo and Fernández-Val 2025 (doi:10.3982/ECTA19303); Semenova and Chernozhukov 2021
+            (doi:10.1093/ectj/utaa027).
+        """
+        found = groups_by(self.sample, by, count=groups, within=within)
+        return group_effects(self.result, self.sample, self.effect_scores, found)
+
+    def group_profile(self, by: Any, columns: Any = None, *, groups: int = 5, within: Any = None) -> Estimate:
+        """Who is in the groups: means of columns in each group, and in the last group less the first.
+
+        Args:
+            by, groups, within: as in `group_effects`.
+            columns: covariates by name, or a frame or dict of numbers. Default: all columns of the design matrix.
+        """
+        found = groups_by(self.sample, by, count=groups, within=within)
+        matrix, names = basis_columns(self.sample, self.sample.covariates.source if columns is None else columns)
+        return group_profile(self.result, self.sample, dict(zip(names, matrix.T, strict=True)), found)
+
+    def best_linear_predictor(self, on: Any) -> Estimate:
+        """The linear function of some columns that predicts the effect best: intercept and slopes.
+
+        β minimises E[h (τ(X) − β'b(X))²], whatever the effect's true shape. Standard errors are HC3 (a jackknife),
+        or clustered as those of the fit; `with_inference` changes them. With `contrast` it becomes the effect at any
+        point of the basis, with `bands` for all points at once.
+
+        Args:
+            on: covariates by name (a category stands for its indicators), or a frame or dict of numbers, one for each
+                row used: powers, splines, interactions.
+
+        References:
+            Semenova and Chernozhukov 2021 (doi:10.1093/ectj/utaa027).
+        """
+        matrix, names = basis_columns(self.sample, on)
+        return best_linear_predictor(self.result, self.sample, self.effect_scores, matrix, names)
+
+    def calibration_test(self, effects: EffectTable | ArrayLike) -> Estimate:
+        """Are predicted effects right on average, and do true effects differ as much as predicted ones?
+
+        Regresses the doubly robust scores on the mean of the predictions and on their differences from it. Both
+        coefficients are 1 for calibrated predictions. A positive second one, against zero and one-sided, shows that
+        effects differ; an estimate near zero says that the predictions tell nobody apart.
+
+        Args:
+            effects: predicted effects of the rows used (rows × contrasts), by models that did not see the row.
+
+        References:
+            Chernozhukov, Demirer, Duflo and Fernández-Val 2025 (doi:10.3982/ECTA19303), theorem 2.1.
+        """
+        predicted = one_per_row(self.sample, effects, len(self.sample.treatment.terms))
+        return calibration_test(self.result, self.sample, self.effect_scores, predicted)
 
     def with_diagnostics(self, *diagnostics: Diagnostic) -> Fit:
         """The same fit with more caveats."""
