@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic
+from butfor.core.errors import InvalidSetting
 from butfor.data.sample import Covariates, Sample
 from butfor.nuisance.cache import NuisanceCache, frozen
 from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_outcome_mean, cross_fit_propensity
 from butfor.nuisance.folds import Folds
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.overlap import lift
+from butfor.nuisance.wrap import OutOfFold
 
 FloatArray = NDArray[np.float64]
 
@@ -37,6 +39,15 @@ class Learning:
     folds: Folds
     seed: int
     cache: NuisanceCache | None
+
+    def __post_init__(self) -> None:
+        for model in (self.outcome_model, self.propensity_model):
+            if isinstance(model, OutOfFold):
+                raise InvalidSetting(
+                    "A nuisance model is OutOfFold, which holds the predictions of one nuisance; this method learns "
+                    "several with the same model.",
+                    hint="give a learner such as LinearModel() or LogisticModel()",
+                )
 
     def chances(self, sample: Sample) -> Chances:
         """P(arm | covariates of the sample)."""
