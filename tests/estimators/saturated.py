@@ -12,7 +12,7 @@ import pytest
 
 from butfor.core.rng import Seed
 from butfor.data.sample import Sample
-from butfor.estimators.functional import augmented_primal
+from butfor.estimators.functional import augmented_primal, learned_plug_in
 from butfor.graph.causal_graph import CausalGraph
 from butfor.nuisance.folds import Folds
 from butfor.nuisance.learner import Learner
@@ -94,7 +94,8 @@ def learn_from_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     def halves(sample: Sample, *_: object) -> Folds:
         return Folds((np.arange(sample.n) >= sample.n // 2).astype(np.int32), 2)
 
-    monkeypatch.setattr(augmented_primal, "sample_folds", halves)
+    for module in (augmented_primal, learned_plug_in):
+        monkeypatch.setattr(module, "sample_folds", halves)
 
 
 def random_graphs(count: int, nodes: int, seed: int) -> Iterator[tuple[CausalGraph, np.random.Generator]]:

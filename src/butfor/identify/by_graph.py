@@ -41,6 +41,7 @@ from butfor.identify.proof import (
 )
 from butfor.identify.query import Query
 from butfor.identify.remedies import remedies
+from butfor.identify.sequential import sequential_structure
 from butfor.identify.strategies import (
     CONSISTENCY,
     GRAPH,
@@ -295,6 +296,7 @@ class _Search:
                 estimand=to_unicode(found.expression),
                 proof=tuple(self._general_proof()),
                 primal=primal,
+                sequential=sequential_structure(self.general) if self.mosaic is None else None,
                 sources=(OBSERVATION,) if self.mosaic is None else self.mosaic.used,
                 minimal=False,
                 assumptions=(GRAPH, POSITIVITY, CONSISTENCY),

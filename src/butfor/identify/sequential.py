@@ -1,7 +1,7 @@
 """Every identified effect as a chain of averages: from the outcome back to what came before the treatment.
 
-The effect is Σ Π Q[T] over target districts (see `general.effect`). Each node of a target district is averaged out given
-what its factor depends on, with the treatments held at what they are set to:
+The effect is Σ Π Q[T] over target districts (see `general.effect`). Each node of a target district is averaged out
+given what its factor depends on, with the treatments held at what they are set to:
 
     g ← E_w[g | given, treatments set],   last node first,
 

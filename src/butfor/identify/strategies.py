@@ -12,6 +12,7 @@ from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.primal import Primal
 from butfor.identify.proof import ProofStep, listed
 from butfor.identify.query import Query
+from butfor.identify.sequential import Sequential
 
 GRAPH = Assumption(
     "graph",
@@ -243,6 +244,7 @@ class Functional(Strategy):
         columns: the columns of the expression beside treatments and outcomes.
         proof: how it follows.
         primal: the order for a doubly robust estimator, where there is one.
+        sequential: the expression as a chain of averages, where there is one.
         sources: where the probabilities of the expression come from; the one table of observations by default.
     """
 
@@ -250,6 +252,7 @@ class Functional(Strategy):
     columns: tuple[str, ...] = ()
     proof: tuple[ProofStep, ...] = ()
     primal: Primal | None = None
+    sequential: Sequential | None = None
     sources: tuple[Experiment, ...] = (OBSERVATION,)
 
     kind: ClassVar[str] = "functional"

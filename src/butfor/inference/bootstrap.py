@@ -29,12 +29,11 @@ def bootstrap(
         rng: seed or generator.
     """
     base = np.ones(sample.n) if sample.weights is None else sample.weights
+    # By what a row is, not by where it stands: rows in another order are resampled alike.
+    unit = np.argsort(np.argsort(sample.row_key, kind="stable")) if sample.cluster is None else sample.cluster.codes
+    units = sample.n if sample.cluster is None else sample.cluster.count
     found: list[FloatArray] = []
     for stream in streams(rng, count):
-        if sample.cluster is None:
-            factor = stream.exponential(size=sample.n)
-        else:
-            factor = stream.exponential(size=sample.cluster.count)[sample.cluster.codes]
-        weights = base * factor
+        weights = base * stream.exponential(size=units)[unit]
         found.append(statistic(weights * (sample.n / weights.sum()), int(stream.integers(2**31))))
     return np.array(found)

@@ -12,17 +12,17 @@ from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch
 from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
-from butfor.nuisance.learning import Learning
 from butfor.estimators.functional.sequence import Averages
+from butfor.identify.proof import listed
 from butfor.identify.sequential import Sequential
 from butfor.identify.strategies import Functional, Strategy
 from butfor.inference.bootstrap import bootstrap
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache, frozen
-from butfor.nuisance.defaults import default_propensity_model
+from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
 from butfor.nuisance.folds import Folds, sample_folds
 from butfor.nuisance.learner import Learner
-from butfor.nuisance.linear import LinearModel
+from butfor.nuisance.learning import Learning
 from butfor.question import ATE, Question
 
 FloatArray = NDArray[np.float64]
@@ -53,7 +53,8 @@ class LearnedPlugIn(Estimator):
     `PlugIn` is exact.
 
     Args:
-        outcome_model: for the averages; default: ridge regression.
+        outcome_model: for the averages; default: mix of ridge regression and early-stopped
+            boosting. `LinearModel()` is many times faster.
         propensity_model: for the chances of categories; default: mix of ridge logit and boosting, calibrated.
         folds: cross-fitting folds.
         floor: chances are never taken below this.
@@ -76,7 +77,8 @@ class LearnedPlugIn(Estimator):
     >>> x = (z + hidden + rng.normal(size=2000) > 0).astype(int)
     >>> frame = {"w": w, "z": z, "x": x, "y": 2 * x + other + rng.normal(size=2000)}
     >>> study = bf.Study(frame, question=bf.Question("x", "y"), graph="w -> z -> x -> y; w <-> x; w <-> y")
-    >>> effect = study.estimate(bf.LearnedPlugIn(resamples=20)).primary.result
+    >>> simple = bf.LearnedPlugIn(outcome_model=bf.LinearModel(), resamples=20)
+    >>> effect = study.estimate(simple).primary.result
     >>> bool(abs(effect.value[0] - 2.0) < 3 * effect.std_error[0])
     True
     """
@@ -85,7 +87,7 @@ class LearnedPlugIn(Estimator):
     propensity_model: Learner | None = None
     folds: int = 5
     floor: float = 0.01
-    resamples: int = 100
+    resamples: int = 50
     most_values: int = 12
 
     name: ClassVar[str] = "learned_plug_in"
@@ -99,7 +101,7 @@ class LearnedPlugIn(Estimator):
         if self.folds < 2:
             raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
         if self.resamples < 20:
-            raise InvalidSetting(f"resamples is {self.resamples}; a bootstrap needs at least 20.", hint="resamples=100")
+            raise InvalidSetting(f"resamples is {self.resamples}; a bootstrap needs at least 20.", hint="resamples=50")
         if self.most_values < 2:
             raise InvalidSetting(
                 f"most_values is {self.most_values}; a category needs at least 2 values.", hint="most_values=12"
@@ -133,16 +135,16 @@ class LearnedPlugIn(Estimator):
         _refuse(sample, question, chain)
         seed = rng if isinstance(rng, int) else seed_of(rng)
         folds = sample_folds(sample, self.folds, seed, cache)
-        averages = Averages(sample, [sample.treatment], self._learning(folds, seed, cache), most_values=self.most_values)
+        averages = Averages(
+            sample, [sample.treatment], self._learning(folds, seed, cache), most_values=self.most_values
+        )
         means = _means(averages, chain)
         pairs = sample.treatment.contrasts
 
         def effects(weights: FloatArray, own: int) -> FloatArray:
             resample = replace(sample, weights=frozen(weights))
             learning = self._learning(folds, own, NuisanceCache())
-            again = _means(
-                Averages(resample, [sample.treatment], learning, most_values=self.most_values), chain
-            )
+            again = _means(Averages(resample, [sample.treatment], learning, most_values=self.most_values), chain)
             return _contrasts(again, pairs)
 
         estimate = Estimate(
@@ -152,12 +154,16 @@ class LearnedPlugIn(Estimator):
             estimand=question.estimand,
             **describe(self, sample, strategy, seed),
         )
-        words = (f"{len(chain.stages)} averages: {self._outcome_model!r}", *averages.words)
+        words = (
+            f"average{'s' if chain.stages[1:] else ''} of {listed([s.node for s in chain.stages])}: "
+            f"{self._outcome_model!r}",
+            *averages.words,
+        )
         return Fit(self, sample, question, strategy, estimate, nuisance_summary=words).with_diagnostics(*averages.notes)
 
     @property
     def _outcome_model(self) -> Learner:
-        return self.outcome_model or LinearModel(penalty=None)
+        return self.outcome_model or default_outcome_model()
 
     def _learning(self, folds: Folds, seed: int, cache: NuisanceCache | None) -> Learning:
         chances = self.propensity_model or default_propensity_model()

@@ -13,10 +13,10 @@ from butfor.data.sample import Covariates, Sample, Treatment
 from butfor.estimators.functional.density import density_ratio
 from butfor.estimators.functional.fixing import DealtOut
 from butfor.estimators.functional.groups import number_of
-from butfor.nuisance.learning import Learning, only
 from butfor.identify.primal import Fixing
 from butfor.identify.sequential import Stage
 from butfor.nuisance.cache import frozen
+from butfor.nuisance.learning import Learning, only
 from butfor.nuisance.overlap import effective_sample_size
 
 FloatArray = NDArray[np.float64]
@@ -79,8 +79,8 @@ class Averages:
         share = effective_sample_size(weighted.weights) / rows.n
         if share < FEW_EFFECTIVE:
             message = (
-                f"Weighted until {fixing.node!r} is independent of {', '.join(fixing.given)}, the {rows.n:,} rows count "
-                f"as much as {share * rows.n:,.0f}."
+                f"Weighted until {fixing.node!r} is independent of {', '.join(fixing.given)}, the {rows.n:,} rows "
+                f"count as much as {share * rows.n:,.0f}."
             )
             self.notes |= {Diagnostic("low-effective-sample", Severity.CAUTION, message, share): None}
         return weighted
