@@ -10,6 +10,7 @@ from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.question import CWE, LATE
 from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
+from tests.simulation.heterogeneity import HETEROGENEITY
 from tests.simulation.worlds import (
     ARMS,
     CONFOUNDED,
@@ -114,6 +115,7 @@ FAST = (
     *(_case(e, VILLAGES, bf.ATE(), inference=VILLAGE, n=800) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW, LINEAR_PLR)),
     *FUNCTIONAL,
     *INSTRUMENTAL,
+    *HETEROGENEITY,
 )
 
 SLOW = (
