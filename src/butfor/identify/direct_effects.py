@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from butfor.core.diagnostic import Assumption
 from butfor.core.errors import InvalidSetting, RoleConflict
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
@@ -29,6 +30,7 @@ from butfor.identify.general.effect import GeneralEffect, identify_effect
 from butfor.identify.general.hedge import Hedge
 from butfor.identify.proof import ProofStep, general_proof, hedge_proof
 from butfor.identify.query import Query
+from butfor.identify.strategies import CONSISTENCY, GRAPH, POSITIVITY
 
 Nodes = frozenset[str]
 
@@ -132,6 +134,11 @@ class ControlledDirectEffect:
     def identified(self) -> bool:
         """Does the effect follow from what is observed?"""
         return self.expression is not None
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """What must be true; nothing across worlds."""
+        return (GRAPH, POSITIVITY, CONSISTENCY)
 
     @property
     def query(self) -> Query:

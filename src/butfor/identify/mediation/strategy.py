@@ -28,7 +28,7 @@ from butfor.identify.mediation.interventional import InterventionalEffects
 from butfor.identify.mediation.natural import NaturalEffects, mediation_formula
 from butfor.identify.mediation.path_specific import PathSpecificEffect
 from butfor.identify.proof import ProofStep, listed
-from butfor.identify.strategies import CONSISTENCY, GRAPH, POSITIVITY, Strategy
+from butfor.identify.strategies import CONSISTENCY, POSITIVITY, Strategy
 
 
 @public_value
@@ -114,7 +114,7 @@ def mediation_strategy(
         adjust_for=adjust_for or (),
         minimal=adjust_for is not None,
         estimand=to_unicode(found.expression),
-        assumptions=(GRAPH, POSITIVITY, CONSISTENCY) if effects == "controlled" else found.assumptions,
+        assumptions=found.assumptions,
         effects=effects,
         mediators=mediators,
         edges=edges,
