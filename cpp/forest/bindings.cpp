@@ -12,6 +12,7 @@
 
 #include "models.hpp"
 #include "predict.hpp"
+#include "slopes.hpp"
 #include "train.hpp"
 
 namespace nb = nanobind;
@@ -37,16 +38,23 @@ auto pointer(const std::optional<Array>& optional) -> decltype(optional->data())
 }
 
 // The kinds of forest, in the order of butfor.native.forest.Kind.
-enum class Kind { causal, instrumental, regression, probability };
+enum class Kind { causal, instrumental, regression, linear };
+
+template <Sides sides, typename Use>
+auto with_slopes(std::size_t treatments, const Columns& columns, Use use) {
+    switch (treatments) {
+        case 1: return use(Causal{columns});
+        case 2: return use(Slopes<2, sides>{columns});
+        case 3: return use(Slopes<3, sides>{columns});
+        case 4: return use(Slopes<4, sides>{columns});
+        case 5: return use(Slopes<5, sides>{columns});
+        default: throw std::invalid_argument("a forest has one to five treatments");
+    }
+}
 
 template <typename Use>
-auto with_model(Kind kind, std::size_t width, const Columns& columns, Use use) {
-    switch (kind) {
-        case Kind::causal: return use(Causal{columns});
-        case Kind::instrumental: return use(Instrumental{columns});
-        default: break;
-    }
-    switch (width) {
+auto with_means(std::size_t outcomes, const Columns& columns, Use use) {
+    switch (outcomes) {
         case 1: return use(Regression<1>{columns});
         case 2: return use(Regression<2>{columns});
         case 3: return use(Regression<3>{columns});
@@ -55,10 +63,24 @@ auto with_model(Kind kind, std::size_t width, const Columns& columns, Use use) {
     }
 }
 
+// `width` is the number of estimates.
+template <typename Use>
+auto with_model(Kind kind, std::size_t width, const Columns& columns, Use use) {
+    switch (kind) {
+        case Kind::causal: return with_slopes<Sides::arms>(width, columns, use);
+        case Kind::linear: return with_slopes<Sides::both>(width, columns, use);
+        case Kind::instrumental: return use(Instrumental{columns});
+        default: return with_means(width, columns, use);
+    }
+}
+
+// Value, variance, Monte Carlo variance (n × k); between, noise (n × triangle) and bags, empty for one estimate.
 nb::tuple estimates(Estimates found, std::size_t n) {
-    const std::size_t k = n == 0 ? 1 : found.value.size() / n;
+    const std::size_t k = n == 0 ? 1 : found.value.size() / n, joint = found.bags.size();
+    const std::size_t pairs = joint == 0 ? 1 : found.between.size() / joint;
     return nb::make_tuple(array(std::move(found.value), {n, k}), array(std::move(found.variance), {n, k}),
-                          array(std::move(found.monte_carlo), {n, k}));
+                          array(std::move(found.monte_carlo), {n, k}), array(std::move(found.between), {joint, pairs}),
+                          array(std::move(found.noise), {joint, pairs}), array(std::move(found.bags), {joint}));
 }
 
 // Trees as flat arrays: nodes (as 64-bit words), where each tree's nodes and leaves start, leaf statistics, members.
@@ -138,7 +160,8 @@ void bind_forest(nb::module_& m) {
         const Bins bins{codes.data(), codes.shape(1), codes.shape(0)};
         const Columns columns{outcome.data(), pointer(treatment), pointer(instrument), pointer(weights)};
         const Units units{unit_start ? unit_start->shape(0) - 1 : bins.n, pointer(unit_rows), pointer(unit_start)};
-        return with_model(static_cast<Kind>(kind), outcome.shape(1), columns, [&](const auto& model) {
+        const std::size_t width = treatment ? treatment->shape(1) : outcome.shape(1);
+        return with_model(static_cast<Kind>(kind), width, columns, [&](const auto& model) {
             using Model = std::decay_t<decltype(model)>;
             Forest forest;
             {
@@ -153,13 +176,13 @@ void bind_forest(nb::module_& m) {
        nb::arg("weights").none(), nb::arg("unit_rows").none(), nb::arg("unit_start").none(), nb::arg("settings"),
        nb::arg("progress").none());
 
-    m.def("forest_predict", [](int kind, std::size_t outcomes, In<std::uint8_t, 2> codes, In<std::uint64_t, 1> nodes,
+    m.def("forest_predict", [](int kind, std::size_t width, In<std::uint8_t, 2> codes, In<std::uint64_t, 1> nodes,
                                In<std::int64_t, 1> node_start, In<double, 2> leaves, In<std::int64_t, 1> leaf_start,
                                std::size_t bag_size, int threads) {
         const Bins bins{codes.data(), codes.shape(1), codes.shape(0)};
         const StoredTrees trees{reinterpret_cast<const Node*>(nodes.data()), node_start.data(), leaves.data(),
                                 leaf_start.data(), node_start.shape(0) - 1, bag_size};
-        return with_model(static_cast<Kind>(kind), outcomes, Columns{}, [&](const auto& model) {
+        return with_model(static_cast<Kind>(kind), width, Columns{}, [&](const auto& model) {
             Estimates found;
             {
                 nb::gil_scoped_release released;
@@ -167,8 +190,16 @@ void bind_forest(nb::module_& m) {
             }
             return estimates(std::move(found), bins.n);
         });
-    }, nb::arg("kind"), nb::arg("outcomes"), nb::arg("codes"), nb::arg("nodes"), nb::arg("node_start"),
+    }, nb::arg("kind"), nb::arg("width"), nb::arg("codes"), nb::arg("nodes"), nb::arg("node_start"),
        nb::arg("leaves"), nb::arg("leaf_start"), nb::arg("bag_size"), nb::arg("threads"));
+
+    m.def("forest_variance", [](In<double, 2> between, In<double, 2> noise, In<double, 1> bags, double bag_size) {
+        const std::size_t n = between.shape(0), k = between.shape(1);
+        std::vector<double> variance(n * k);
+        for (std::size_t i = 0; i < n * k; ++i)
+            variance[i] = sampling_variance(between.data()[i], noise.data()[i], bags.data()[i / k], bag_size);
+        return array(std::move(variance), {n, k});
+    }, nb::arg("between"), nb::arg("noise"), nb::arg("bags"), nb::arg("bag_size"));
 
     m.def("forest_weights", [](In<std::uint8_t, 2> codes, In<std::uint64_t, 1> nodes, In<std::int64_t, 1> node_start,
                                In<std::int64_t, 1> leaf_start, In<std::int32_t, 1> members,

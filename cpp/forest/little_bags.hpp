@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstddef>
 
+#include "cholesky.hpp"
+
 namespace butfor::forest {
 
 // What a row knows of the bags it was outside of. s_t are the statistics of its leaf in tree t, s_g their mean over the
@@ -12,8 +14,7 @@ namespace butfor::forest {
 // Packed lower triangles, in one run of doubles per row.
 template <int S>
 struct BagSums {
-    static constexpr int triangle = S * (S + 1) / 2;
-    double bags, mean[S], between[triangle], within[triangle];
+    double bags, mean[S], between[triangle(S)], within[triangle(S)];
 
     // trees: k pointers to the row's leaf statistics.
     void add(const double* const* trees, std::size_t k) {
@@ -41,14 +42,23 @@ private:
     }
 };
 
-// v'Mv of a packed lower triangle.
+// M v of a packed lower triangle.
 template <int S>
-double quadratic_form(const double* packed, const double* v) {
-    double sum = 0;
+void symmetric_times(const double* packed, const double* v, double* out) {
     for (int a = 0, at = 0; a < S; ++a) {
-        for (int b = 0; b < a; ++b, ++at) sum += 2.0 * packed[at] * v[a] * v[b];
-        sum += packed[at++] * v[a] * v[a];
+        out[a] = 0;
+        for (int b = 0; b < a; ++b, ++at) {
+            out[a] += packed[at] * v[b];
+            out[b] += packed[at] * v[a];
+        }
+        out[a] += packed[at++] * v[a];
     }
+}
+
+template <int S>
+double dot(const double* u, const double* v) {
+    double sum = 0;
+    for (int s = 0; s < S; ++s) sum += u[s] * v[s];
     return sum;
 }
 
@@ -62,22 +72,36 @@ inline double positive_part(double difference, double error) {
     return difference + error * density / (0.5 * std::erfc(-z / std::sqrt(2.0)));
 }
 
-// The variance of an estimate with this gradient, and the part of it that more trees would remove.
+// How K estimates with these gradients (K × S) vary together, as packed lower triangles: between the bags, and how much
+// of that is the noise of their trees.
 // Sexton and Laake 2009 (doi:10.1016/j.csda.2008.08.007); Athey, Tibshirani and Wager 2019, section 4.
-struct BagVariance {
-    double sampling, monte_carlo;
+template <int S, int K>
+struct Spread {
+    double between[triangle(K)], noise[triangle(K)];
+
+    Spread(const BagSums<S>& sums, const double* gradient, std::size_t k) {
+        const double bags = sums.bags, trees = static_cast<double>(k);
+        double mean[K], of_between[S], of_within[S];
+        for (int a = 0; a < K; ++a) mean[a] = dot<S>(gradient + a * S, sums.mean) / bags;
+        for (int a = 0, at = 0; a < K; ++a) {
+            symmetric_times<S>(sums.between, gradient + a * S, of_between);
+            symmetric_times<S>(sums.within, gradient + a * S, of_within);
+            for (int b = 0; b <= a; ++b, ++at) {
+                between[at] = dot<S>(of_between, gradient + b * S) / bags - mean[a] * mean[b];
+                noise[at] = dot<S>(of_within, gradient + b * S) / (bags * (trees - 1.0)) / trees;
+            }
+        }
+    }
 };
 
-template <int S>
-BagVariance bag_variance(const BagSums<S>& sums, const double* gradient, std::size_t k) {
-    const double bags = sums.bags, trees = static_cast<double>(k);
-    double mean = 0;
-    for (int s = 0; s < S; ++s) mean += gradient[s] * sums.mean[s] / bags;
-    const double between = std::fmax(quadratic_form<S>(sums.between, gradient) / bags - mean * mean, 0.0);
-    const double noise = quadratic_form<S>(sums.within, gradient) / (bags * (trees - 1.0)) / trees;
+// The variance of an estimate that varies so between bags, of which so much is noise.
+inline double sampling_variance(double between, double noise, double bags, double trees) {
+    if (std::isnan(between)) return between;
+    between = std::fmax(between, 0.0);
+    noise = std::fmax(noise, 0.0);
     // The variance of a variance of G normal numbers is 2/G times its square.
     const double error = std::sqrt(2.0 / bags * (between * between + noise * noise / (trees - 1.0)));
-    return {positive_part(between - noise, error), noise / bags};
+    return positive_part(between - noise, error);
 }
 
 }  // namespace butfor::forest

@@ -19,6 +19,13 @@ namespace butfor::forest {
 // Below this share of the variance a treatment does not vary: nothing is estimated.
 constexpr double kLeastVariance = 1e-10;
 
+// Of which rows both children of a split must keep enough, besides rows at all.
+enum class Sides {
+    none,
+    arms,  // rows where treatment a is not below zero are arm a; the others are the reference
+    both,  // rows on either side of zero, for every treatment
+};
+
 // The columns of a forest, each of length n: `weights` may be null, unused ones are null.
 struct Columns {
     const double* outcome;     // n × outcomes
@@ -32,7 +39,7 @@ struct Columns {
 template <int K>
 struct Regression {
     static constexpr int estimates = K, statistics = K, arms = 1;
-    static constexpr bool sided = false;
+    static constexpr Sides sides = Sides::none;
     using Row = Sums<K, 1>;
     Columns columns;
 
@@ -70,7 +77,7 @@ struct Regression {
 // τ = Cov(Z, Y) / Cov(Z, T). Rows count as upper or lower by the sign of the centred instrument.
 struct Instrumental {
     static constexpr int estimates = 1, statistics = 5, arms = 1;
-    static constexpr bool sided = true;
+    static constexpr Sides sides = Sides::both;
     using Row = Sums<1, 1>;
     Columns columns;
 
@@ -135,7 +142,7 @@ struct Instrumental {
 // The treatment is its own instrument: τ = Cov(T, Y) / Var(T), with one statistic less to average.
 struct Causal {
     static constexpr int estimates = 1, statistics = 4, arms = 1;
-    static constexpr bool sided = true;
+    static constexpr Sides sides = Sides::both;
     using Row = Sums<1, 1>;
     Columns columns;
 

@@ -14,11 +14,19 @@
 
 namespace butfor::forest {
 
-// n × estimates each; NaN where a row has no trees or no solution.
+// n × estimates each; NaN where a row has no trees or no solution. Several estimates also have what the variances of
+// their combinations need: packed triangles, and the number of bags.
 struct Estimates {
-    explicit Estimates(std::size_t size = 0) : value(size, kNone), variance(size, kNone), monte_carlo(size, kNone) {}
+    Estimates() = default;
+    Estimates(std::size_t n, int k)
+        : value(n * static_cast<std::size_t>(k), kNone), variance(value.size(), kNone), monte_carlo(value.size(), kNone) {
+        if (k == 1) return;
+        between.assign(n * static_cast<std::size_t>(triangle(k)), kNone);
+        noise.assign(between.size(), kNone);
+        bags.assign(n, 0.0);
+    }
     static constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
-    std::vector<double> value, variance, monte_carlo;
+    std::vector<double> value, variance, monte_carlo, between, noise, bags;
 };
 
 // Writes the estimates of one row; variances need two trees per bag and two bags.
@@ -30,10 +38,16 @@ void solve_row(const BagSums<Model::statistics>& sums, std::size_t bag_size, Est
     for (int s = 0; s < S; ++s) mean[s] = sums.mean[s] / sums.bags;
     if (!Model::solve(mean, &out.value[row * K], gradient)) return;
     if (bag_size < 2 || sums.bags < 2) return;
+    const Spread<S, K> spread(sums, gradient, bag_size);
     for (int k = 0; k < K; ++k) {
-        const BagVariance found = bag_variance<S>(sums, gradient + k * S, bag_size);
-        out.variance[row * K + k] = found.sampling;
-        out.monte_carlo[row * K + k] = found.monte_carlo;
+        const double between = spread.between[triangle(k) + k], noise = spread.noise[triangle(k) + k];
+        out.variance[row * K + k] = sampling_variance(between, noise, sums.bags, static_cast<double>(bag_size));
+        out.monte_carlo[row * K + k] = noise / sums.bags;
+    }
+    if constexpr (K > 1) {
+        std::copy(spread.between, spread.between + triangle(K), &out.between[row * triangle(K)]);
+        std::copy(spread.noise, spread.noise + triangle(K), &out.noise[row * triangle(K)]);
+        out.bags[row] = sums.bags;
     }
 }
 
@@ -63,7 +77,7 @@ void visit_leaves(const StoredTrees& forest, const Bins& bins, std::size_t begin
 template <typename Model>
 Estimates predict(const StoredTrees& forest, const Bins& bins, int threads) {
     constexpr int S = Model::statistics;
-    Estimates out(bins.n * Model::estimates);
+    Estimates out(bins.n, Model::estimates);
     const std::size_t k = forest.bag_size;
     for_each_chunk((bins.n + kVisitors - 1) / kVisitors, threads, [&](std::size_t c) {
         const std::size_t begin = c * kVisitors, end = std::min(bins.n, begin + kVisitors);

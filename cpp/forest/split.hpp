@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bins.hpp"
+#include "models.hpp"
 #include "sums.hpp"
 #include "tree.hpp"
 
@@ -107,11 +108,13 @@ private:
     static bool enough_rows(const Row& side, double least) {
         double others = side.count();
         if (others < least) return false;
-        if constexpr (Model::sided) {
+        if constexpr (Model::sides != Sides::none) {
             for (int a = 0; a < Model::arms; ++a) {
                 const double upper = side.upper(a);
                 if (upper < least) return false;
-                others -= upper;
+                if constexpr (Model::sides == Sides::arms) others -= upper;
+                if constexpr (Model::sides == Sides::both)
+                    if (others - upper < least) return false;
             }
         }
         return others >= least;

@@ -144,7 +144,7 @@ private:
 
     Estimates solve() const {
         const std::size_t n = bins_.n;
-        Estimates out(n * Model::estimates);
+        Estimates out(n, Model::estimates);
         for_each_chunk((n + kRowChunk - 1) / kRowChunk, settings_.threads, [&](std::size_t c) {
             const std::size_t stop = std::min(n, (c + 1) * kRowChunk);
             for (std::size_t i = c * kRowChunk; i < stop; ++i) solve_row<Model>(sums_[i], settings_.bag_size, out, i);

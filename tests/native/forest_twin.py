@@ -63,7 +63,8 @@ class Problem:
 
     bins: np.ndarray  # n × p
     outcome: np.ndarray
-    treatment: np.ndarray | None = None
+    treatment: np.ndarray | None = None  # n, or n × several
+    arms: bool = False  # several treatments are the arms of one
     instrument: np.ndarray | None = None
     weights: np.ndarray | None = None
     clusters: np.ndarray | None = None
@@ -87,6 +88,8 @@ class Problem:
         w, y = self.w[rows], self.outcome[rows]
         if self.treatment is None:
             return w[:, None] * (y - np.average(y, axis=0, weights=w)), w
+        if self.treatment.ndim == 2:
+            return self.label_slopes(rows)
         t, z = self.treatment[rows], self.z[rows]
         y0, t0, z0 = (np.average(v, weights=w) for v in (y[:, 0], t, z))
         bottom = np.average((z - z0) * (t - t0), weights=w)
@@ -95,11 +98,25 @@ class Problem:
         slope = np.average((z - z0) * (y[:, 0] - y0), weights=w) / bottom
         return (w * (z - z0) * (y[:, 0] - y0 - slope * (t - t0)))[:, None], w * (z - z0) ** 2
 
+    def label_slopes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Several slopes: scores in the metric of the treatments' covariance, here by its symmetric root."""
+        w, y, t = self.w[rows], self.outcome[rows, 0], self.treatment[rows]
+        y0, t0 = np.average(y, weights=w), np.average(t, axis=0, weights=w)
+        covariance = np.cov(t.T, aweights=w, ddof=0)
+        values, vectors = np.linalg.eigh(covariance)
+        if values.min() < 1e-8 * values.max():
+            return None
+        slopes = np.linalg.lstsq((t - t0) * np.sqrt(w)[:, None], (y - y0) * np.sqrt(w), rcond=None)[0]
+        white = (t - t0) @ (vectors / np.sqrt(values)) @ vectors.T
+        residual = y - y0 - (t - t0) @ slopes
+        return (w * residual)[:, None] * white, w * (white**2).sum(axis=1)
+
     def enough(self, rows: np.ndarray, least: int) -> bool:
         if self.z is None:
             return len(rows) >= least
-        upper = int((self.z[rows] >= 0).sum())
-        return upper >= least and len(rows) - upper >= least
+        upper = np.atleast_1d((self.z[rows] >= 0).sum(axis=0))
+        others = len(rows) - (upper.sum() if self.arms else upper)
+        return bool((upper >= least).all() and (others >= least).all())
 
     def cuts(self, bins: np.ndarray) -> Iterator[np.ndarray]:
         """Which bins go left (as a mask over 0 … 255), for every cut in the order in which the kernel tries them."""
@@ -145,6 +162,10 @@ class Problem:
         y, w = self.outcome[rows], self.w[rows]
         if self.treatment is None:
             products = y
+        elif self.treatment.ndim == 2:
+            t = self.treatment[rows]
+            a, b = np.tril_indices(t.shape[1])
+            products = np.column_stack([y, t, t * y, t[:, a] * t[:, b]])
         elif self.instrument is None:
             t = self.treatment[rows]
             products = np.column_stack([y[:, 0], t, t * y[:, 0], t * t])
@@ -201,18 +222,26 @@ class Problem:
         """The estimate from averaged statistics."""
         if self.treatment is None:
             return mean
+        if self.treatment.ndim == 2:
+            k = self.treatment.shape[1]
+            y, t, ty, packed = mean[0], mean[1 : 1 + k], mean[1 + k : 1 + 2 * k], mean[1 + 2 * k :]
+            tt = np.empty((k, k))
+            tt[np.tril_indices(k)] = packed
+            tt.T[np.tril_indices(k)] = packed
+            return np.linalg.solve(tt - np.outer(t, t), ty - t * y)
         if self.instrument is None:
             y, t, ty, tt = mean
             return np.array([(ty - t * y) / (tt - t * t)])
         y, t, z, zy, zt = mean
         return np.array([(zy - z * y) / (zt - z * t)])
 
-    def estimates(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Value, variance and Monte Carlo variance for every row, out of bag."""
+    def estimates(self, combinations: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Value, variance and Monte Carlo variance for every row, out of bag; of combinations of the estimates."""
         trees = self.trees()
-        return tuple(np.array(v) for v in zip(*(self.at(trees[:, :, i]) for i in range(trees.shape[2])), strict=True))
+        points = (self.at(trees[:, :, i], combinations) for i in range(trees.shape[2]))
+        return tuple(np.array(v) for v in zip(*points, strict=True))
 
-    def at(self, trees: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(self, trees: np.ndarray, combinations: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """From the statistics of all trees at one point, with a gradient by central differences."""
         trees = trees[~np.isnan(trees[:, 0, 0])]
         bags, k, statistics = trees.shape
@@ -220,6 +249,8 @@ class Problem:
         value = self.solve(mean)
         steps = 1e-5 * np.eye(statistics)
         gradient = np.array([(self.solve(mean + h) - self.solve(mean - h)) / 2e-5 for h in steps])  # statistics × k
+        if combinations is not None:
+            value, gradient = combinations @ value, gradient @ combinations.T
         pull = (trees - mean) @ gradient
         own = pull.mean(axis=1)
         between = (own**2).mean(axis=0)

@@ -8,13 +8,14 @@
 
 #include "../../cpp/forest/models.hpp"
 #include "../../cpp/forest/predict.hpp"
+#include "../../cpp/forest/slopes.hpp"
 #include "../../cpp/forest/train.hpp"
 
 using namespace butfor::forest;
 
 namespace {
 
-constexpr std::size_t kRows = 3000, kFeatures = 7;
+constexpr std::size_t kRows = 3000, kFeatures = 7, kTreatments = 3;
 
 struct World {
     std::vector<double> rows, outcome, treatment, instrument, weights;
@@ -22,7 +23,7 @@ struct World {
     std::vector<std::uint32_t> cluster_rows, cluster_start;
 
     explicit World(std::size_t outcomes)
-        : rows(kRows * kFeatures), outcome(kRows * outcomes), treatment(kRows), instrument(kRows), weights(kRows) {
+        : rows(kRows * kFeatures), outcome(kRows * outcomes), treatment(kRows * kTreatments), instrument(kRows), weights(kRows) {
         Random random(1, outcomes);
         for (double& x : rows) x = random.unit() < 0.1 ? std::numeric_limits<double>::quiet_NaN() : random.unit();
         for (std::size_t i = 0; i < kRows; ++i) rows[i * kFeatures] = 1.0;                     // constant
@@ -30,11 +31,11 @@ struct World {
         for (double& y : outcome) y = random.unit() - 0.5;
         for (std::size_t i = 0; i < kRows; ++i) {
             instrument[i] = random.unit() - 0.5;
-            treatment[i] = instrument[i] + random.unit() - 0.5;
             weights[i] = 0.5 + random.unit();
             cluster_rows.push_back(static_cast<std::uint32_t>(i));
             if (i % 10 == 0) cluster_start.push_back(static_cast<std::uint32_t>(i));
         }
+        for (std::size_t i = 0; i < treatment.size(); ++i) treatment[i] = instrument[i % kRows] + random.unit() - 0.5;
         cluster_start.push_back(kRows);
         codes.resize(kRows * kFeatures);
         for (std::size_t j = 0; j < kFeatures; ++j) {
@@ -45,7 +46,7 @@ struct World {
 };
 
 bool same(const std::vector<double>& a, const std::vector<double>& b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0;
+    return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
 }
 
 template <typename Model>
@@ -70,6 +71,7 @@ Estimates run(const World& world, const Columns& columns, const Units& units, st
     Estimates all = predict<Model>(stored, bins, threads);
     all.value.insert(all.value.end(), forest.outside.value.begin(), forest.outside.value.end());
     all.variance.insert(all.variance.end(), forest.outside.variance.begin(), forest.outside.variance.end());
+    all.between.insert(all.between.end(), forest.outside.between.begin(), forest.outside.between.end());
     return all;
 }
 
@@ -83,7 +85,7 @@ bool agrees(const char* name, std::size_t outcomes) {
         for (const std::size_t bag_size : {1, 3}) {
             const Estimates one = run<Model>(world, columns, units, bag_size, 1);
             const Estimates four = run<Model>(world, columns, units, bag_size, 4);
-            fine = fine && same(one.value, four.value) && same(one.variance, four.variance);
+            fine = fine && same(one.value, four.value) && same(one.variance, four.variance) && same(one.between, four.between);
         }
     std::printf("%s: %s\n", name, fine ? "same bits" : "DIFFERENT BITS");
     return fine;
@@ -93,6 +95,7 @@ bool agrees(const char* name, std::size_t outcomes) {
 
 int main() {
     const bool fine = agrees<Causal>("causal", 1) & agrees<Instrumental>("instrumental", 1) &
-                      agrees<Regression<1>>("regression", 1) & agrees<Regression<3>>("three outcomes", 3);
+                      agrees<Regression<1>>("regression", 1) & agrees<Regression<3>>("three outcomes", 3) &
+                      agrees<Slopes<3, Sides::arms>>("four arms", 1) & agrees<Slopes<2, Sides::both>>("two amounts", 1);
     return fine ? 0 : 1;
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from butfor.core.errors import ButforError, ConstantColumn, InfiniteValues, InvalidSetting, MissingValues, TooFewRows
+from butfor.core.errors import (
+    ButforError,
+    Collinear,
+    ConstantColumn,
+    InfiniteValues,
+    InvalidSetting,
+    MissingValues,
+    TooFewRows,
+)
 from butfor.native.forest import Binning, Columns, Forest, Growth, Kind, grow_forest
 from tests.native.forest_twin import Problem, ranks
 
@@ -32,13 +41,32 @@ def standard(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     return centred / np.sqrt(np.average(centred**2, axis=0, weights=weights))
 
 
+def standard_treatment(kind: Kind, treatment: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    if treatment.ndim == 1 or kind is Kind.LINEAR:
+        return standard(treatment, weights)
+    centred = treatment - np.average(treatment, axis=0, weights=weights)
+    return centred / np.sqrt(np.mean(np.average(centred**2, axis=0, weights=weights)))
+
+
+def several(n: int, p: int, k: int, arms: bool, seed: int, **more: Any) -> Columns:
+    """A world of k + 1 arms, or of k amounts of different sizes that go together."""
+    w, rng = world(n, p, seed, **more), np.random.default_rng(seed + 1)
+    if arms:
+        treatment = np.eye(k + 1)[rng.integers(0, k + 1, n)][:, 1:] - 1.0 / (k + 1)
+    else:
+        treatment = (rng.normal(size=(n, 1)) + rng.normal(size=(n, k))) * 10.0 ** np.arange(k)
+    outcome = w["outcome"] + treatment @ np.arange(1.0, k + 1) * (w["instrument"] > 0)
+    return Columns(w["covariates"], outcome, treatment)
+
+
 def twin_of(kind: Kind, columns: Columns, growth: Growth, seed: int) -> Problem:
     w = columns.weights
     y = np.asarray(columns.outcome)
     return Problem(
         bins=np.column_stack([ranks(x) for x in np.asarray(columns.covariates).T]),
         outcome=standard(y[:, None] if y.ndim == 1 else y, w),
-        treatment=None if kind is Kind.REGRESSION else standard(columns.treatment, w),
+        treatment=None if kind is Kind.REGRESSION else standard_treatment(kind, np.asarray(columns.treatment), w),
+        arms=kind is Kind.CAUSAL,
         instrument=standard(columns.instrument, w) if kind is Kind.INSTRUMENTAL else None,
         weights=w,
         clusters=columns.clusters,
@@ -97,6 +125,76 @@ def test_several_outcomes_are_the_twin() -> None:
     assert_twin(Kind.REGRESSION, Columns(w["covariates"], outcome), Growth(trees=40, min_node_size=3))
 
 
+@pytest.mark.parametrize("kind", [Kind.CAUSAL, Kind.LINEAR])
+@pytest.mark.parametrize("k", [2, 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_several_treatments_are_the_twin(kind: Kind, k: int, weighted: bool) -> None:
+    columns = several(200, 3, k, kind is Kind.CAUSAL, k, missing=0.1)
+    weights = np.random.default_rng(9).uniform(0.5, 2.0, 200) if weighted else None
+    growth = Growth(trees=40, min_node_size=2, imbalance_penalty=0.3 if weighted else 0.0)
+    assert_twin(kind, replace(columns, weights=weights), growth, seed=k)
+
+
+def test_differences_of_arms_have_the_twins_variance() -> None:
+    columns, growth = several(200, 3, 3, True, 0), Growth(trees=60, bag_size=3, min_node_size=2)
+    forest = grow_forest(Kind.CAUSAL, columns, growth)
+    differences = np.array([[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0], [0.2, 0.3, 0.5]])
+    value, variance, noise = twin_of(Kind.CAUSAL, columns, growth, 0).estimates(differences)
+    found = forest.outside.combine(differences)
+    assert_allclose(found.value, forest.scale[0] * value, rtol=1e-9, atol=1e-9)
+    assert_allclose(found.variance, forest.scale[0] ** 2 * variance, rtol=1e-5, atol=1e-9)
+    assert_allclose(found.monte_carlo, forest.scale[0] ** 2 * noise, rtol=1e-5, atol=1e-9)
+    again = forest.outside.combine(np.eye(3))
+    assert_allclose(again.variance, forest.outside.variance, rtol=1e-10)
+    everywhere = forest.predict(columns.covariates)
+    assert_allclose(everywhere.combine(np.eye(3)).variance, everywhere.variance, rtol=1e-10)
+
+
+def test_the_effects_of_arms_do_not_depend_on_which_is_the_reference() -> None:
+    rng = np.random.default_rng(3)
+    x, arm = rng.normal(size=(500, 3)), rng.integers(0, 3, 500)
+    outcome = (arm == 1) * x[:, 0] + (arm == 2) * 2.0 + rng.normal(size=500)
+    residual = np.eye(3)[arm] - 1.0 / 3.0
+    one, other = (
+        grow_forest(Kind.CAUSAL, Columns(x, outcome, residual[:, others]), Growth(trees=100)).outside
+        for others in ([1, 2], [0, 2])
+    )
+    # Effects of 1 and 2 against 0, from those of 0 and 2 against 1.
+    swapped = other.combine(np.array([[-1.0, 0.0], [-1.0, 1.0]]))
+    assert_allclose(swapped.value, one.value, rtol=1e-8, atol=1e-8)
+    assert_allclose(swapped.variance, one.variance, rtol=1e-6, atol=1e-8)
+
+
+def test_a_single_arm_is_a_causal_forest() -> None:
+    columns = Columns(**world(300, 3, 2))
+    one, two = (grow_forest(kind, columns, Growth(trees=40)) for kind in (Kind.CAUSAL, Kind.LINEAR))
+    assert_array_equal(one.outside.value, two.outside.value)
+    doubled = one.outside.combine(np.array([[2.0]]))
+    assert_allclose(doubled.variance, 4.0 * one.outside.variance)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(100, 200),
+    p=st.integers(1, 4),
+    k=st.integers(2, 3),
+    arms=st.booleans(),
+    missing=st.sampled_from([0.0, 0.2, 0.9]),
+    levels=st.sampled_from([0, 1, 2]),
+    seed=st.integers(0, 2**32 - 2),
+)
+def test_any_world_of_several_treatments_is_the_twin(
+    n: int, p: int, k: int, arms: bool, missing: float, levels: int, seed: int
+) -> None:
+    columns = several(n, p, k, arms, seed, missing=missing, levels=levels)
+    kind = Kind.CAUSAL if arms else Kind.LINEAR
+    # Honest leaves without an arm may make averages that cannot be solved, or hardly: nothing to compare.
+    growth = Growth(trees=40, min_node_size=3)
+    forest = grow_forest(kind, columns, growth, seed=seed)
+    twin = twin_of(kind, columns, growth, seed)
+    assert_allclose(forest.outside.value / forest.scale, twin.estimates()[0], rtol=1e-7, atol=1e-7)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     n=st.integers(40, 120),
@@ -110,6 +208,32 @@ def test_several_outcomes_are_the_twin() -> None:
 def test_any_world_is_the_twin(n: int, p: int, kind: Kind, missing: float, levels: int, seed: int) -> None:
     columns = Columns(**world(n, p, seed, missing, levels))
     assert_twin(kind, columns, Growth(trees=40, min_node_size=2), seed=seed)
+
+
+def test_points_can_be_put_in_another_order() -> None:
+    found = grow_forest(Kind.CAUSAL, several(100, 2, 2, True, 1), Growth(trees=20)).outside
+    order = np.random.default_rng(0).permutation(100)
+    moved = found.in_order(order)
+    assert_array_equal(moved.value[order], found.value)
+    assert_array_equal(
+        moved.combine(np.array([[-1.0, 1.0]])).variance[order, 0], found.combine([[-1, 1]]).variance[:, 0]
+    )
+    with pytest.raises(InvalidSetting, match="rows of 2 numbers"):
+        found.combine(np.eye(3))
+
+
+@pytest.mark.parametrize("treatment", [np.tile([1.0, -1.0], (50, 1)), None, np.ones((50, 6))])
+def test_treatments_that_do_not_fit_are_refused(treatment: np.ndarray | None) -> None:
+    w = world(50, 2)
+    with pytest.raises((ConstantColumn, InvalidSetting)):
+        grow_forest(Kind.CAUSAL, Columns(w["covariates"], w["outcome"], treatment), Growth(trees=4))
+
+
+def test_a_treatment_that_repeats_others_is_refused() -> None:
+    w = world(90, 2)
+    every_arm = np.eye(3)[np.arange(90) % 3] - 1 / 3
+    with pytest.raises(Collinear, match="One of 3 treatments"):
+        grow_forest(Kind.CAUSAL, Columns(w["covariates"], w["outcome"], every_arm), Growth(trees=4))
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])

@@ -9,8 +9,8 @@ LongArray = NDArray[np.int64]
 Codes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 RowNumbers = NDArray[np.uint32]
-# Effects or means, their variances, and the part of these that more trees would remove.
-Estimates = tuple[FloatArray, FloatArray, FloatArray]
+# Effects or means, their variances, and the part of these that more trees would remove; between, noise and bags.
+Estimates = tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]
 # Nodes, where those of each tree start, leaves, where those of each tree start, members, where those of each leaf end.
 Trees = tuple[Words, LongArray, FloatArray, LongArray, IntArray, LongArray]
 
@@ -85,7 +85,7 @@ def forest_train(
 ) -> tuple[Estimates, RowNumbers, Trees]: ...
 def forest_predict(
     kind: int,
-    outcomes: int,
+    width: int,
     codes: Codes,
     nodes: Words,
     node_start: LongArray,
@@ -94,6 +94,7 @@ def forest_predict(
     bag_size: int,
     threads: int,
 ) -> Estimates: ...
+def forest_variance(between: FloatArray, noise: FloatArray, bags: FloatArray, bag_size: float) -> FloatArray: ...
 def forest_weights(
     codes: Codes,
     nodes: Words,

@@ -5,36 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import ConstantColumn, InfiniteValues, InvalidSetting, MissingValues, TooFewRows
+from butfor.core.errors import InvalidSetting, TooFewRows
 from butfor.native import _kernels
-from butfor.native.arrays import as_codes, as_matrix, as_vector, as_weights, thread_count
+from butfor.native.arrays import as_codes, thread_count
+from butfor.native.forest_columns import Columns, Kind, Standard, as_covariates
+from butfor.native.forest_points import Joint, PointEstimates
+
+__all__ = [
+    "Binning",
+    "Columns",
+    "Forest",
+    "Growth",
+    "Joint",
+    "Kind",
+    "PointEstimates",
+    "Progress",
+    "Trees",
+    "grow_forest",
+]
 
 FloatArray = NDArray[np.float64]
 ByteArray = NDArray[np.uint8]
 
-MOST_ROWS = 2**31 - 1
 MOST_SPLIT_ROWS = 2**26 - 1
-MOST_FEATURES = 2**16 - 1
-MOST_OUTCOMES = 4
 MOST_WEIGHTS = 2**28
 FEWEST_ROWS = 8
 
 Progress = Callable[[int, int], None]
 """Called with the trees done so far and all there will be; it may raise to stop."""
-
-
-class Kind(IntEnum):
-    """What a forest estimates at each point of the covariates."""
-
-    CAUSAL = 0
-    INSTRUMENTAL = 1
-    REGRESSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,42 +110,6 @@ class Binning:
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
-    """What a forest learns from.
-
-    Attributes:
-        covariates: n × p; NaN where a value is missing.
-        outcome: n, or n × k for a regression of several outcomes at once.
-        treatment: n, centred at its expectation given the covariates (causal and instrumental forests).
-        instrument: n, centred likewise (instrumental forests).
-        weights: n positive weights, default 1.
-        clusters: n codes of the units that are drawn together.
-    """
-
-    covariates: NDArray[Any]
-    outcome: NDArray[Any]
-    treatment: NDArray[Any] | None = None
-    instrument: NDArray[Any] | None = None
-    weights: NDArray[Any] | None = None
-    clusters: NDArray[Any] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class PointEstimates:
-    """Estimates at n points (n × k each); NaN where the forest has none.
-
-    Attributes:
-        value: the estimates.
-        variance: of the estimates, by the bags of little trees; NaN without them.
-        monte_carlo: the part of the variance of `value` that more trees would remove.
-    """
-
-    value: FloatArray
-    variance: FloatArray
-    monte_carlo: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
 class Trees:
     """Trees in flat arrays: tree t has nodes `node_start[t]` to `node_start[t + 1]`, and leaves likewise.
 
@@ -208,7 +175,7 @@ class Forest:
             self.growth.bag_size,
             thread_count(threads),
         )
-        return _in_original_units(found, self.shift, self.scale)
+        return PointEstimates.of(found, self.shift, self.scale, self.growth.bag_size)
 
     def weights(self, covariates: NDArray[Any], *, threads: int | None = None) -> FloatArray:
         """α (m × n): how much each row counts at each point; every point's weights sum to one.
@@ -240,7 +207,7 @@ class Forest:
 
     def encode(self, covariates: NDArray[Any]) -> ByteArray:
         """The bins of points (p × m)."""
-        matrix = _as_covariates(covariates)
+        matrix = as_covariates(covariates)
         if matrix.shape[1] != self.binning.columns:
             raise InvalidSetting(
                 f"covariates have {matrix.shape[1]} columns; the forest was grown on {self.binning.columns}.",
@@ -287,6 +254,7 @@ def grow_forest(
         InvalidSetting: settings or shapes that do not fit.
         MissingValues, InfiniteValues: in the outcome, treatment or instrument (NaN is fine in covariates).
         ConstantColumn: a treatment or instrument without variation.
+        Collinear: a treatment that is a combination of the others.
         TooFewRows: fewer rows or clusters than two trees can share.
 
     References:
@@ -294,11 +262,11 @@ def grow_forest(
         (doi:10.1080/01621459.2017.1319839).
     """
     growth = growth or Growth()
-    matrix = _as_covariates(columns.covariates)
+    matrix = as_covariates(columns.covariates)
     n = len(matrix)
     unit_rows, unit_start, units = _units(columns.clusters, n)
     sampling = _kernels.ForestSampling(*_sampling(growth, units, n))
-    standard = _Standard.of(kind, columns, n)
+    standard = Standard.of(kind, columns, n)
     if not 0 <= seed < 2**64:
         raise InvalidSetting(f"seed is {seed}; a forest needs 0 ≤ seed < 2^64.", hint="seed=0")
     features = growth.features or math.ceil(math.sqrt(matrix.shape[1])) + 20
@@ -330,7 +298,7 @@ def grow_forest(
         kind=kind,
         growth=growth,
         binning=binning,
-        outside=_in_original_units(found, standard.shift, standard.scale),
+        outside=PointEstimates.of(found, standard.shift, standard.scale, growth.bag_size),
         split_counts=split_counts,
         trees=Trees(*trees),
         shift=standard.shift,
@@ -338,108 +306,6 @@ def grow_forest(
         seed=seed,
         row_weights=standard.weights,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Standard:
-    """Columns with mean 0 and standard deviation 1, so that sums lose no digits, and the way back."""
-
-    outcome: FloatArray
-    treatment: FloatArray | None
-    instrument: FloatArray | None
-    weights: FloatArray | None
-    shift: FloatArray
-    scale: FloatArray
-
-    @classmethod
-    def of(cls, kind: Kind, columns: Columns, n: int) -> _Standard:
-        weights = _positive_weights(columns.weights, n)
-        outcomes = np.asarray(columns.outcome, dtype=float)
-        outcomes = outcomes[:, None] if outcomes.ndim == 1 else outcomes
-        most = MOST_OUTCOMES if kind is Kind.REGRESSION else 1
-        if outcomes.ndim != 2 or len(outcomes) != n or not 1 <= outcomes.shape[1] <= most:
-            raise InvalidSetting(
-                f"outcome has shape {np.shape(columns.outcome)}; this forest needs {n} rows and 1 to {most} columns.",
-                hint="one forest per outcome",
-            )
-        centre = np.array([_mean(_finite(y, "outcome"), weights) for y in outcomes.T])
-        centred = outcomes - centre
-        spread = np.array([_spread(y, weights) or 1.0 for y in centred.T])
-        outcome = np.ascontiguousarray(centred / spread)
-        if kind is Kind.REGRESSION:
-            return cls(outcome, None, None, weights, centre, spread)
-        treatment, treatment_spread = _varying(columns.treatment, weights, n, "treatment")
-        instrument = None
-        if kind is Kind.INSTRUMENTAL:
-            instrument, _ = _varying(columns.instrument, weights, n, "instrument")
-        return cls(outcome, treatment[:, None], instrument, weights, np.zeros(1), spread / treatment_spread)
-
-
-def _in_original_units(found: tuple[FloatArray, ...], shift: FloatArray, scale: FloatArray) -> PointEstimates:
-    value, variance, monte_carlo = found
-    return PointEstimates(shift + scale * value, scale**2 * variance, scale**2 * monte_carlo)
-
-
-def _as_covariates(covariates: NDArray[Any]) -> FloatArray:
-    matrix = as_matrix(covariates, "covariates")
-    n, p = matrix.shape
-    if not 1 <= p <= MOST_FEATURES or n > MOST_ROWS:
-        raise InvalidSetting(
-            f"covariates have shape {matrix.shape}; a forest needs 1 to {MOST_FEATURES:,} columns and at most "
-            f"{MOST_ROWS:,} rows.",
-            hint="choose the columns that may matter",
-        )
-    if np.isinf(matrix).any():
-        column = int(np.flatnonzero(np.isinf(matrix).any(axis=0))[0])
-        raise InfiniteValues(
-            f"covariates are infinite in column {column}; a forest needs numbers, or NaN for missing ones.",
-            hint="replace infinite values by large ones, or by NaN",
-        )
-    return matrix
-
-
-def _finite(values: NDArray[Any], what: str) -> FloatArray:
-    array = np.asarray(values, dtype=float)
-    if np.isnan(array).any():
-        raise MissingValues(f"{what} is NaN in {np.isnan(array).sum()} rows; a forest needs numbers.", hint="drop them")
-    if np.isinf(array).any():
-        raise InfiniteValues(
-            f"{what} is infinite in {np.isinf(array).sum()} rows; a forest needs numbers.", hint="drop them"
-        )
-    return array
-
-
-def _mean(values: FloatArray, weights: FloatArray | None) -> float:
-    largest = float(np.abs(values).max(initial=0.0)) or 1.0  # sums of the largest numbers would overflow
-    return largest * float(np.average(values / largest, weights=weights))
-
-
-def _spread(centred: FloatArray, weights: FloatArray | None) -> float:
-    largest = float(np.abs(centred).max(initial=0.0))
-    if largest == 0.0:
-        return 0.0
-    return largest * float(np.sqrt(np.average((centred / largest) ** 2, weights=weights)))
-
-
-def _varying(values: NDArray[Any] | None, weights: FloatArray | None, n: int, what: str) -> tuple[FloatArray, float]:
-    if values is None:
-        raise InvalidSetting(f"{what} is None; this forest needs one value per row.", hint=f"{what}=values")
-    array = _finite(as_vector(values, n, what), what)
-    centred = array - _mean(array, weights)
-    spread = _spread(centred, weights)
-    if spread <= 1e-12 * max(float(np.abs(array).max(initial=0.0)), 1e-300):
-        raise ConstantColumn(f"{what} has one value; a forest needs a {what} that varies.", hint="check the column")
-    return centred / spread, spread
-
-
-def _positive_weights(weights: NDArray[Any] | None, n: int) -> FloatArray | None:
-    array = as_weights(weights, n)
-    if array is None:
-        return None
-    _finite(array, "weights")
-    if n and array.min() <= 0.0:
-        raise InvalidSetting("the least weight is 0.0; a forest needs positive weights.", hint="drop rows of weight 0")
-    return array / array.mean()
 
 
 def _units(clusters: NDArray[Any] | None, n: int) -> tuple[NDArray[np.uint32] | None, NDArray[np.uint32] | None, int]:
