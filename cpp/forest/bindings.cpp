@@ -12,7 +12,7 @@
 
 #include "models.hpp"
 #include "predict.hpp"
-#include "slopes.hpp"
+#include "arms.hpp"
 #include "train.hpp"
 
 namespace nb = nanobind;
@@ -41,13 +41,13 @@ auto pointer(const std::optional<Array>& optional) -> decltype(optional->data())
 enum class Kind { causal, instrumental, regression, linear };
 
 template <Sides sides, typename Use>
-auto with_slopes(std::size_t treatments, const Columns& columns, Use use) {
+auto with_linear(std::size_t treatments, const Columns& columns, Use use) {
     switch (treatments) {
         case 1: return use(Causal{columns});
-        case 2: return use(Slopes<2, sides>{columns});
-        case 3: return use(Slopes<3, sides>{columns});
-        case 4: return use(Slopes<4, sides>{columns});
-        case 5: return use(Slopes<5, sides>{columns});
+        case 2: return use(Linear<2, sides>{columns});
+        case 3: return use(Linear<3, sides>{columns});
+        case 4: return use(Linear<4, sides>{columns});
+        case 5: return use(Linear<5, sides>{columns});
         default: throw std::invalid_argument("a forest has one to five treatments");
     }
 }
@@ -67,8 +67,8 @@ auto with_means(std::size_t outcomes, const Columns& columns, Use use) {
 template <typename Use>
 auto with_model(Kind kind, std::size_t width, const Columns& columns, Use use) {
     switch (kind) {
-        case Kind::causal: return with_slopes<Sides::arms>(width, columns, use);
-        case Kind::linear: return with_slopes<Sides::both>(width, columns, use);
+        case Kind::causal: return with_linear<Sides::arms>(width, columns, use);
+        case Kind::linear: return with_linear<Sides::both>(width, columns, use);
         case Kind::instrumental: return use(Instrumental{columns});
         default: return with_means(width, columns, use);
     }

@@ -8,7 +8,7 @@
 
 #include "../../cpp/forest/models.hpp"
 #include "../../cpp/forest/predict.hpp"
-#include "../../cpp/forest/slopes.hpp"
+#include "../../cpp/forest/arms.hpp"
 #include "../../cpp/forest/train.hpp"
 
 using namespace butfor::forest;
@@ -96,6 +96,6 @@ bool agrees(const char* name, std::size_t outcomes) {
 int main() {
     const bool fine = agrees<Causal>("causal", 1) & agrees<Instrumental>("instrumental", 1) &
                       agrees<Regression<1>>("regression", 1) & agrees<Regression<3>>("three outcomes", 3) &
-                      agrees<Slopes<3, Sides::arms>>("four arms", 1) & agrees<Slopes<2, Sides::both>>("two amounts", 1);
+                      agrees<Linear<3, Sides::arms>>("four arms", 1) & agrees<Linear<2, Sides::both>>("two amounts", 1);
     return fine ? 0 : 1;
 }

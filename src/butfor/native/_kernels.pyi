@@ -106,3 +106,29 @@ def forest_weights(
     n: int,
     threads: int,
 ) -> FloatArray: ...
+
+class SlopeTrees:
+    def __init__(
+        self,
+        nodes: Words,
+        node_start: LongArray,
+        leaf_start: LongArray,
+        members: IntArray,
+        member_end: LongArray,
+        weights: FloatArray | None,
+        bag_size: int,
+    ) -> None: ...
+
+class SlopeColumns:
+    def __init__(
+        self, features: FloatArray, outcome: FloatArray, points: FloatArray, penalties: FloatArray
+    ) -> None: ...
+
+class SlopeBags:
+    def __init__(
+        self, unit_rows: RowNumbers | None, unit_start: RowNumbers | None, sample: ForestSampling, seed: int
+    ) -> None: ...
+
+def forest_slopes(
+    codes: Codes, trees: SlopeTrees, columns: SlopeColumns, bags: SlopeBags | None, threads: int
+) -> tuple[FloatArray, FloatArray, FloatArray]: ...

@@ -264,8 +264,8 @@ def grow_forest(
     growth = growth or Growth()
     matrix = as_covariates(columns.covariates)
     n = len(matrix)
-    unit_rows, unit_start, units = _units(columns.clusters, n)
-    sampling = _kernels.ForestSampling(*_sampling(growth, units, n))
+    unit_rows, unit_start, units = units_of(columns.clusters, n)
+    sampling = _kernels.ForestSampling(*sampling_of(growth, units, n))
     standard = Standard.of(kind, columns, n)
     if not 0 <= seed < 2**64:
         raise InvalidSetting(f"seed is {seed}; a forest needs 0 ≤ seed < 2^64.", hint="seed=0")
@@ -308,7 +308,7 @@ def grow_forest(
     )
 
 
-def _units(clusters: NDArray[Any] | None, n: int) -> tuple[NDArray[np.uint32] | None, NDArray[np.uint32] | None, int]:
+def units_of(clusters: NDArray[Any] | None, n: int) -> tuple[NDArray[np.uint32] | None, NDArray[np.uint32] | None, int]:
     """Rows of each cluster one after the other, where each cluster starts, and how many units can be drawn."""
     if clusters is None:
         return None, None, n
@@ -319,7 +319,7 @@ def _units(clusters: NDArray[Any] | None, n: int) -> tuple[NDArray[np.uint32] | 
     return rows, start, len(start) - 1
 
 
-def _sampling(growth: Growth, units: int, n: int) -> tuple[int, int, int]:
+def sampling_of(growth: Growth, units: int, n: int) -> tuple[int, int, int]:
     """Units per bag, units per tree, and how many of a tree's units choose its splits."""
     in_tree = round(growth.subsample * units)
     in_bag = max(units // 2, 1) if growth.bag_size > 1 else in_tree
