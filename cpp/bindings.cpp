@@ -40,6 +40,7 @@ NB_MODULE(_kernels, m) {
     m.doc() = "Compiled kernels; see butfor.native for their Python face.";
 
     bind_forest(m);
+    bind_slopes(m);
 
     m.def("comoments", [](Matrix rows, std::optional<Vector> weights, std::optional<Codes> groups,
                           std::size_t group_count, int threads) {
