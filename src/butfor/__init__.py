@@ -76,6 +76,7 @@ _HOME = {
     "IPW": "estimators.weighting.ipw",
     "AIPW": "estimators.orthogonal.aipw",
     "AugmentedPrimalWeighting": "estimators.functional.augmented_primal",
+    "LearnedPlugIn": "estimators.functional.learned_plug_in",
     "PlugIn": "estimators.functional.plug_in",
     "NaturalBounds": "estimators.bounds.natural",
     "InstrumentBounds": "estimators.bounds.instrument",
@@ -131,6 +132,7 @@ if TYPE_CHECKING:
     from butfor.estimators.bounds.natural import NaturalBounds as NaturalBounds
     from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
     from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting as AugmentedPrimalWeighting
+    from butfor.estimators.functional.learned_plug_in import LearnedPlugIn as LearnedPlugIn
     from butfor.estimators.functional.plug_in import PlugIn as PlugIn
     from butfor.estimators.orthogonal.aipw import AIPW as AIPW
     from butfor.estimators.orthogonal.interactive_iv import InteractiveIV as InteractiveIV

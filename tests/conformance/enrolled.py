@@ -25,7 +25,7 @@ class Enrolled:
     """An estimator with the kinds of treatment and the estimands that it answers, and which laws it obeys.
 
     `exact`: no law is left to chance; `subgroups`: it splits by subgroup; `draws`: it draws rows, so that a repeated
-    row is not a row with a weight.
+    row is not a row with a weight; `resamples`: its uncertainty comes from resamples, not from influence functions.
     """
 
     estimator: Estimator | ByGraph
@@ -34,6 +34,7 @@ class Enrolled:
     exact: bool = True
     subgroups: bool = True
     draws: bool = False
+    resamples: bool = False
 
     @property
     def id(self) -> str:
@@ -64,6 +65,7 @@ LINEAR_PLIV = PartiallyLinearIV(**IV, treatment_model=bf.LogisticModel())
 DOSE_PLIV = replace(LINEAR_PLIV, treatment_model=bf.LinearModel(), instrument_model=bf.LinearModel())
 FOREST = CausalForest(trees=100, outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
 DOSE_FOREST = replace(FOREST, treatment_model=bf.LinearModel())
+LEARNED = bf.LearnedPlugIn(**LINEAR, resamples=20)
 LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
 
 ALL = (
@@ -81,6 +83,8 @@ ALL = (
     Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), CHAIN)),
     Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), NAPKIN), subgroups=False),
     Enrolled(ByGraph(bf.PlugIn(), COUNTED), subgroups=False),
+    Enrolled(ByGraph(LEARNED, FRONT_DOOR), subgroups=False, draws=True, resamples=True),
+    Enrolled(ByGraph(LEARNED, NAPKIN), subgroups=False, draws=True, resamples=True),
     Enrolled(ByGraph(LINEAR_LATE, OFFERED), ("binary",)),
     Enrolled(ByGraph(LINEAR_PLIV, OFFERED), ("binary",)),
     Enrolled(ByGraph(DOSE_PLIV, PUSHED), ("amount",)),

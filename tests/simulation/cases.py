@@ -11,6 +11,7 @@ from butfor.question import CWE, LATE
 from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
 from tests.simulation.heterogeneity import HETEROGENEITY
+from tests.simulation.mediation import LEARNED_MEDIATION, MEDIATION
 from tests.simulation.worlds import (
     ARMS,
     CONFOUNDED,
@@ -55,6 +56,7 @@ def _case(estimator: bf.Estimator | ByGraph, world: World, estimand: bf.Estimand
 
 
 PRIMAL = bf.AugmentedPrimalWeighting(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
+CHAINED = bf.LearnedPlugIn(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
 WITH_COVARIATE = "x1 -> treatment; x1 -> m; x1 -> outcome; treatment -> m -> outcome; treatment <-> outcome"
 MEDIATED = "treatment -> m -> outcome; treatment <-> outcome"
 ORDERED = "treatment -> m -> l -> outcome; treatment <-> l; m <-> outcome"
@@ -70,6 +72,10 @@ FUNCTIONAL = (
     _case(ByGraph(PRIMAL, DEALT_OUT), NAPKIN, bf.ATE(), n=1000),
     _case(ByGraph(PRIMAL, DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000),
     _case(ByGraph(bf.PlugIn(), DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000),
+    _case(ByGraph(CHAINED, WITH_COVARIATE), FRONT_DOOR, bf.ATE(), draws=400),
+    _case(ByGraph(CHAINED, MEDIATED), FRONT_DOOR_VILLAGES, bf.ATE(), settings=VILLAGE, n=800, draws=400),
+    _case(ByGraph(CHAINED, DEALT_OUT), NAPKIN, bf.ATE(), n=1000, draws=400),
+    _case(ByGraph(CHAINED, DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000, draws=400),
     _case(ByGraph(bf.PlugIn(), MEDIATED), FRONT_DOOR_COUNTED, bf.ATE()),
 )
 
@@ -116,9 +122,11 @@ FAST = (
     *FUNCTIONAL,
     *INSTRUMENTAL,
     *HETEROGENEITY,
+    *MEDIATION,
 )
 
 SLOW = (
+    *LEARNED_MEDIATION,
     _case(InteractiveIV(), OFFERED, LATE(), settings=(INSTRUMENT,), n=1000, draws=400),
     _case(ByGraph(bf.AugmentedPrimalWeighting(), WITH_COVARIATE), FRONT_DOOR, bf.ATE(), n=1000, draws=400),
     # Learned nuisances are biased at this size, and the score by the product of their errors: the interval is short.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,26 +11,35 @@ import numpy as np
 from butfor.core.diagnostic import Diagnostic
 from butfor.core.rng import Seed
 from butfor.core.table import Table
-from butfor.data.sample import Covariates, Sample
+from butfor.data.rows import Numbers, Rows
+from butfor.data.sample import Covariates, Sample, TreatmentKind
+from butfor.data.treatments import read_instrument, read_treatment
 from butfor.estimators.base import Estimator, Fit
 from butfor.estimators.bounds.instrument import InstrumentBounds
 from butfor.estimators.bounds.natural import NaturalBounds
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
+from butfor.estimators.functional.learned_plug_in import LearnedPlugIn
 from butfor.estimators.functional.plug_in import PlugIn
 from butfor.estimators.orthogonal.aipw import AIPW
+from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
+from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.estimators.weighting.ipw import IPW
 from butfor.identify.bounds.strategy import Bounds
+from butfor.identify.proof import listed
 from butfor.identify.strategies import Adjustment, FrontDoor, Functional, Instrument, Randomization, Strategy
 from butfor.inference.estimate import Estimate
-from butfor.question import ATC, ATE, ATT, Association, Question
+from butfor.question import ATC, ATE, ATT, CWE, LATE, Association, Question
 
 NAIVE = "none (naive)"
 # Strategies whose estimators this version has.
 ESTIMABLE = (Adjustment, Randomization, FrontDoor, Functional, Bounds)
+
+# Of treatment and instruments, what each column is.
+Kinds = Mapping[str, TreatmentKind]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +94,7 @@ class Estimates:
         for fit in self.fits[1:]:
             other = fit.result.select(fit.result.labels[0])
             gap = other.difference(first)
-            same = fit.result.estimand == self.primary.result.estimand
+            same = fit.result.estimand == self.primary.result.estimand and _moved_by(fit) == _moved_by(self.primary)
             rows.append(
                 {
                     "estimator": fit.estimator.title,
@@ -106,6 +115,11 @@ class Estimates:
         return self.tidy().to_html()
 
 
+def _moved_by(fit: Fit) -> str | None:
+    """The instrument: another one moves others, and their effect is another one."""
+    return fit.strategy.instrument if isinstance(fit.strategy, Instrument) else None
+
+
 def _without_tests(fit: Fit, records: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """A test of an end of an interval against zero says nothing of the effect: it is left out."""
     if not isinstance(fit.strategy, Bounds):
@@ -117,11 +131,14 @@ def estimable(strategies: Iterable[Strategy], given: Sequence[Estimator]) -> lis
     """The strategies worth estimating, the first one to answer: different ways to the effect before more of the same.
 
     Methods that the user gave choose among the strategies that they can follow; otherwise the general expression is
-    left out where a simpler strategy says the same.
+    left out where a simpler strategy says the same. An instrument answers another question than the graph's: only
+    where it is the way by design or the only one, or for those who ask for it.
     """
-    found = [s for s in strategies if (isinstance(s, ESTIMABLE) or _asked(s, given)) and _on_one_table(s)]
+    every = list(strategies)
+    able = (*ESTIMABLE, Instrument) if every and isinstance(every[0], Instrument) else ESTIMABLE
+    found = [s for s in every if (isinstance(s, able) or _asked(s, given)) and _on_one_table(s)]
     if given:
-        found = [s for s in strategies if any(e.accepts(s) for e in given)] or found
+        found = [s for s in every if any(e.accepts(s) for e in given)] or found
         first = next((s for s in found if given[0].accepts(s)), None)
         found = found if first is None else [first, *(s for s in found if s is not first)]
     else:
@@ -132,7 +149,6 @@ def estimable(strategies: Iterable[Strategy], given: Sequence[Estimator]) -> lis
 
 
 def _asked(strategy: Strategy, given: Sequence[Estimator]) -> bool:
-    """An instrument answers another question than the graph's: only for those who ask for it."""
     return isinstance(strategy, Instrument) and any(e.uses_instrument and e.accepts(strategy) for e in given)
 
 
@@ -140,17 +156,40 @@ def _on_one_table(strategy: Strategy) -> bool:
     return not isinstance(strategy, Functional) or strategy.needs_one_table
 
 
+def as_asked(question: Question, strategies: Sequence[Strategy]) -> list[Strategy]:
+    """The strategies in their order, but instruments first for a question about those whom they move."""
+    if not isinstance(question.estimand, LATE | CWE):
+        return list(strategies)
+    return sorted(strategies, key=lambda s: not isinstance(s, Instrument))
+
+
+def kinds_of(rows: Rows, question: Question, plan: Iterable[tuple[Strategy, Estimator]]) -> Kinds:
+    """What treatment and instruments of the planned fits are."""
+    names = {s.instrument for s, e in plan if isinstance(s, Instrument) and e.uses_instrument}
+    found = {name: read_instrument(rows, name, question.outcome).kind for name in names}
+    used = {name for s, _ in plan if isinstance(s, Functional) for name in s.uses}
+    numbers = dict.fromkeys((name for name in used if _is_number(rows.columns[name])), "amount")
+    return {**numbers, **found, question.treatment: read_treatment(rows, question).kind}
+
+
+def _is_number(column: object) -> bool:
+    """Has the column too many values to be counted?"""
+    return isinstance(column, Numbers) and len(np.unique(column.values)) > PlugIn.most_values
+
+
 def plan_of(
-    question: Question, strategies: Sequence[Strategy], given: Sequence[Estimator], *, amount: bool, others: int
+    question: Question, strategies: Sequence[Strategy], given: Sequence[Estimator], *, kinds: Kinds, others: int
 ) -> list[tuple[Strategy, Estimator]]:
     """What is fitted: every method on the first strategy that it can follow, one method on a few other strategies."""
-    chosen = given or default_estimators(question, strategies[0], amount=amount)[0]
+    amount = kinds.get(question.treatment) == "amount"
+    chosen = given or default_estimators(question, strategies[0], kinds)[0]
     plan = [(next((s for s in strategies if e.accepts(s)), strategies[0]), e) for e in chosen]
     used = [s for s, _ in plan]
     left = [s for s in strategies if not any(s is u for u in used) and can_compare(question, s, amount=amount)]
     for strategy in left[:others]:
-        able = next((e for e in chosen if e.accepts(strategy)), None)
-        plan.append((strategy, able or default_estimators(question, strategy, amount=amount)[0][0]))
+        default = default_estimators(question, strategy, kinds)[0]
+        able = default if isinstance(strategy, Instrument) else chosen
+        plan.append((strategy, next((e for e in able if e.accepts(strategy)), default[0])))
     return plan
 
 
@@ -161,14 +200,20 @@ def can_compare(question: Question, strategy: Strategy, *, amount: bool) -> bool
     return not amount and question.estimand == ATE() and not question.modifiers
 
 
-def default_estimators(question: Question, strategy: Strategy, *, amount: bool) -> tuple[tuple[Estimator, ...], str]:
+def default_estimators(question: Question, strategy: Strategy, kinds: Kinds) -> tuple[tuple[Estimator, ...], str]:
     """Estimators that fit the question and the strategy, the first one to answer it, and why.
 
     Raises:
         MethodMismatch: for a strategy without one.
     """
+    if isinstance(strategy, Instrument):
+        return _by_instrument(question, strategy, kinds)
     if isinstance(strategy, FrontDoor | Functional | Bounds):
-        return _beyond_adjustment(strategy)
+        return _beyond_adjustment(strategy, kinds)
+    return _by_comparison(question, strategy, amount=kinds.get(question.treatment) == "amount")
+
+
+def _by_comparison(question: Question, strategy: Strategy, *, amount: bool) -> tuple[tuple[Estimator, ...], str]:
     if amount:
         return (
             (PartiallyLinear(), OLS()),
@@ -194,15 +239,38 @@ def default_estimators(question: Question, strategy: Strategy, *, amount: bool) 
     )
 
 
-def _beyond_adjustment(strategy: FrontDoor | Functional | Bounds) -> tuple[tuple[Estimator, ...], str]:
+def _beyond_adjustment(strategy: FrontDoor | Functional | Bounds, kinds: Kinds) -> tuple[tuple[Estimator, ...], str]:
     if isinstance(strategy, Bounds):
         return (InstrumentBounds() if strategy.instrument else NaturalBounds(),), "Only an interval is certain."
     if strategy.primal is None:
+        numbers = [name for name in strategy.uses if kinds.get(name) == "amount"]
+        if numbers and LearnedPlugIn().accepts(strategy):
+            return (
+                (LearnedPlugIn(),),
+                f"Every step of the expression is learned: {listed(numbers)} {'has' if len(numbers) == 1 else 'have'} "
+                "too many values to count.",
+            )
         return (PlugIn(),), "The expression is evaluated on the frequencies in the data."
     return (
         (AugmentedPrimalWeighting(),),
         "Augmented primal weighting follows the effect through what the treatment acts on, and stays right when its "
         "models of chances or its models of expectations are wrong.",
+    )
+
+
+def _by_instrument(question: Question, strategy: Instrument, kinds: Kinds) -> tuple[tuple[Estimator, ...], str]:
+    name = strategy.instrument
+    moved = f"The effect is that on those whom {name} moves, not on everyone"
+    if kinds.get(question.treatment) == kinds.get(name) == "binary":
+        return (
+            (InteractiveIV(),),
+            f"{moved}: interactive IV divides what {name} does to {question.outcome} by what it does to "
+            f"{question.treatment}, and lets effects differ.",
+        )
+    return (
+        (PartiallyLinearIV(),),
+        f"{moved}: partially linear IV compares what the covariates leave of {question.treatment}, "
+        f"{question.outcome} and {name}, with one slope for all.",
     )
 
 

@@ -289,14 +289,17 @@ class _Search:
         if self.query.is_plain and self.mosaic is None:
             primal = primal_structure(self.graph, self.query.treatments[0], self.query.outcomes[0])
         named = {*self.query.treatments, *self.query.outcomes}
+        written = dict.fromkeys(v.name for v in variables_of(found.expression))
+        chain = sequential_structure(self.general) if self.mosaic is None else None
         return [
             Functional(
                 expression=found.expression,
-                columns=tuple(dict.fromkeys(v.name for v in variables_of(found.expression) if v.name not in named)),
+                columns=tuple(name for name in written if name not in named),
                 estimand=to_unicode(found.expression),
                 proof=tuple(self._general_proof()),
                 primal=primal,
-                sequential=sequential_structure(self.general) if self.mosaic is None else None,
+                # What takes more columns than the expression is no better than the expression.
+                sequential=chain if chain is not None and set(chain.columns) <= named | set(written) else None,
                 sources=(OBSERVATION,) if self.mosaic is None else self.mosaic.used,
                 minimal=False,
                 assumptions=(GRAPH, POSITIVITY, CONSISTENCY),

@@ -15,7 +15,7 @@ stand in for any expression, and no column has to be a category.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
@@ -96,7 +96,26 @@ def sequential_structure(effect: GeneralEffect) -> Sequential | None:
         given = (asked | history) - effect.treatments
         stages.append(Stage(node, kernel.sort(given), kernel.sort(asked & effect.treatments), tuple(kernel.fixed)))
         needed = given
-    return Sequential(tuple(reversed(stages)))
+    return Sequential(_merged(stages[::-1]))
+
+
+def _merged(stages: list[Stage]) -> tuple[Stage, ...]:
+    """An average of averages over the same rows is one average (tower property): columns in between need no stage."""
+    done: list[Stage] = []
+    for stage in stages:
+        merged = stage
+        while done and _is_inner(done[-1], merged):
+            merged = replace(merged, given=done.pop().given)
+        done.append(merged)
+    return tuple(done)
+
+
+def _is_inner(earlier: Stage, later: Stage) -> bool:
+    """Does the later average, taken in the rows of the earlier one, run over the earlier column?"""
+    same_rows = earlier.fixed == later.fixed and earlier.treatments == later.treatments
+    left = set(later.given) - {earlier.node}
+    # In rows without weights a column depends on nothing before it but what it is given.
+    return same_rows and (set(earlier.given) == left if later.fixed else left <= set(earlier.given))
 
 
 class _Kernel:

@@ -12,6 +12,7 @@ from butfor.estimators.bounds.instrument import InstrumentBounds
 from butfor.estimators.bounds.natural import NaturalBounds
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
+from butfor.estimators.functional.learned_plug_in import LearnedPlugIn
 from butfor.estimators.functional.plug_in import PlugIn
 from butfor.estimators.orthogonal.aipw import AIPW
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
@@ -38,6 +39,7 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         InteractiveIV,
         PartiallyLinearIV,
         AugmentedPrimalWeighting,
+        LearnedPlugIn,
         PlugIn,
         NaturalBounds,
         InstrumentBounds,
