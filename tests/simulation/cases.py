@@ -12,6 +12,7 @@ from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
 from tests.simulation.heterogeneity import HETEROGENEITY
 from tests.simulation.mediation import LEARNED_MEDIATION, MEDIATION
+from tests.simulation.mediation import LEARNED_MEDIATION, MEDIATION
 from tests.simulation.worlds import (
     ARMS,
     CONFOUNDED,
@@ -123,9 +124,11 @@ FAST = (
     *INSTRUMENTAL,
     *HETEROGENEITY,
     *MEDIATION,
+    *MEDIATION,
 )
 
 SLOW = (
+    *LEARNED_MEDIATION,
     *LEARNED_MEDIATION,
     _case(InteractiveIV(), OFFERED, LATE(), settings=(INSTRUMENT,), n=1000, draws=400),
     _case(ByGraph(bf.AugmentedPrimalWeighting(), WITH_COVARIATE), FRONT_DOOR, bf.ATE(), n=1000, draws=400),
