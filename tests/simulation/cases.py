@@ -12,10 +12,10 @@ from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
 from tests.simulation.heterogeneity import HETEROGENEITY
 from tests.simulation.mediation import LEARNED_MEDIATION, MEDIATION
-from tests.simulation.mediation import LEARNED_MEDIATION, MEDIATION
 from tests.simulation.worlds import (
     ARMS,
     CONFOUNDED,
+    COUNTED,
     CURVED,
     DOSE,
     FRONT_DOOR,
@@ -73,10 +73,6 @@ FUNCTIONAL = (
     _case(ByGraph(PRIMAL, DEALT_OUT), NAPKIN, bf.ATE(), n=1000),
     _case(ByGraph(PRIMAL, DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000),
     _case(ByGraph(bf.PlugIn(), DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000),
-    _case(ByGraph(CHAINED, WITH_COVARIATE), FRONT_DOOR, bf.ATE(), draws=400),
-    _case(ByGraph(CHAINED, MEDIATED), FRONT_DOOR_VILLAGES, bf.ATE(), settings=VILLAGE, n=800, draws=400),
-    _case(ByGraph(CHAINED, DEALT_OUT), NAPKIN, bf.ATE(), n=1000, draws=400),
-    _case(ByGraph(CHAINED, DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000, draws=400),
     _case(ByGraph(bf.PlugIn(), MEDIATED), FRONT_DOOR_COUNTED, bf.ATE()),
 )
 
@@ -111,6 +107,7 @@ FAST = (
     *(_case(LINEAR_AIPW, CONFOUNDED, estimand) for estimand in (*ESTIMANDS, TRIMMED)),
     Case(LINEAR_PLR, CONFOUNDED, bf.ATO(), CONFOUNDED.truth["ATO"]),
     Case(DOSE_PLR, DOSE, bf.ATE(), 1.5),
+    *(_case(e, COUNTED, x) for e, x in ((LINEAR_AIPW, bf.ATE()), (LINEAR_PLR, bf.ATO()))),
     *(Case(e, ARMS, bf.ATE(), 2.0, term=1) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW)),
     *(Case(e, ARMS, bf.ATE(), 1.0, bands=(1.0, 2.0), draws=1000) for e in (bf.IPW(), LINEAR_AIPW)),
     *(
@@ -124,11 +121,13 @@ FAST = (
     *INSTRUMENTAL,
     *HETEROGENEITY,
     *MEDIATION,
-    *MEDIATION,
 )
 
 SLOW = (
-    *LEARNED_MEDIATION,
+    _case(ByGraph(CHAINED, WITH_COVARIATE), FRONT_DOOR, bf.ATE(), draws=400),
+    _case(ByGraph(CHAINED, MEDIATED), FRONT_DOOR_VILLAGES, bf.ATE(), settings=VILLAGE, n=800, draws=400),
+    _case(ByGraph(CHAINED, DEALT_OUT), NAPKIN, bf.ATE(), n=1000, draws=400),
+    _case(ByGraph(CHAINED, DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000, draws=400),
     *LEARNED_MEDIATION,
     _case(InteractiveIV(), OFFERED, LATE(), settings=(INSTRUMENT,), n=1000, draws=400),
     _case(ByGraph(bf.AugmentedPrimalWeighting(), WITH_COVARIATE), FRONT_DOOR, bf.ATE(), n=1000, draws=400),
