@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -88,14 +89,21 @@ TWO = World("two mediators", _two, {}, ("x1",))
 BENT = World("mediated, curved", _bent, {}, ("x1",))
 
 
-def _effect(name: str, estimator: MediationAnalysis = SIMPLE, treated: str = "") -> Asked:
-    """One effect of the fit; of several arms that of `treated`."""
+@dataclass(frozen=True)
+class One:
+    """One effect of a fit: the one whose label holds all the words."""
 
-    def ask(fit: Fit, _: Frame) -> bf.Estimate:
-        (label,) = [x for x in fit.result.labels if x.endswith(f", {name}") and treated in x]
+    words: tuple[str, ...]
+
+    def __call__(self, fit: Fit, frame: Frame) -> bf.Estimate:
+        del frame
+        (label,) = [x for x in fit.result.labels if all(word in x for word in self.words)]
         return fit.result.select(label)
 
-    return Asked(estimator, f"Mediation analysis, {name}", ask)
+
+def _effect(name: str, estimator: MediationAnalysis = SIMPLE, treated: str = "") -> Asked:
+    """One effect of the fit; of several arms that of `treated`."""
+    return Asked(estimator, f"Mediation analysis, {name}", One((f", {name}", treated)))
 
 
 def _proportion(fit: Fit, _: Frame) -> bf.Estimate:
