@@ -19,6 +19,7 @@ from butfor.identify.implications import (
     InstrumentInequality,
     Tetrad,
     VermaConstraint,
+    count_independences,
     independences,
     instrument_inequalities,
     minimal_separator,
@@ -66,6 +67,19 @@ def test_sachs() -> None:
     )
     graph = graph_of(text)
     assert len(list(independences(graph))) == 11 * 10 // 2 - len(graph.directed)
+
+
+@settings(max_examples=200, deadline=None)
+@given(graphs(7, latent=True))
+def test_counting_is_as_good_as_listing(graph: bf.CausalGraph) -> None:
+    assert count_independences(graph) == len(list(independences(graph)))
+
+
+def test_counts_end_and_take_no_time_without_hidden_causes() -> None:
+    names = tuple(f"v{i}" for i in range(10_000))
+    assert count_independences(bf.CausalGraph(names, tuple(itertools.pairwise(names)))) == 10_000 * 9_999 // 2 - 9_999
+    assert count_independences(bf.CausalGraph(names[:200], (), tuple(itertools.pairwise(names[:200])))) is None
+    assert count_independences(graph_of("x; y; s [selected]")) is None
 
 
 @settings(max_examples=400, deadline=None)

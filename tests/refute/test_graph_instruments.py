@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import combinations, permutations, product
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,37 @@ def test_a_check_includes_instruments_and_says_what_it_cannot_test() -> None:
 def test_no_inequality_where_measured_variables_explain_everything(graph: bf.CausalGraph) -> None:
     visible = graph.replaced(bidirected=())
     assert not list(InstrumentInequalities().statements(visible, Effort(10**6)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(graphs(6, latent=True, selected=True))
+def test_the_search_finds_what_the_definition_says(graph: bf.CausalGraph) -> None:
+    """Every treatment, outcome and instrument asked about one by one, by separation alone."""
+    found = set(InstrumentInequalities().statements(graph, Effort(10**7)))
+    seen = [n for n in graph.observed if n not in graph.selected]
+    chosen = graph.selected
+    for z, x, y in permutations(seen, 3):
+        assigned = graph.without_edges_out_of({x})
+        expected = (
+            x in graph.ancestors({y})
+            and not graph.descendants({x}) & (chosen | {z})
+            and assigned.is_separated({z}, {y}, chosen)
+            and not any(
+                graph.is_separated({z}, {y}, chosen.union(given))
+                for size in range(len(seen) - 1)
+                for given in combinations([n for n in seen if n not in (z, y)], size)
+            )
+        )
+        assert (InstrumentInequality(z, x, y) in found) == expected, (graph.to_text(), z, x, y)
+
+
+def test_a_graph_of_two_hundred_nodes_is_searched_through() -> None:
+    rng = np.random.default_rng(0)
+    pairs = [tuple(f"v{i}" for i in sorted(rng.choice(200, 2, replace=False))) for _ in range(500)]
+    graph = bf.CausalGraph(tuple(f"v{i}" for i in range(200)), tuple(pairs[:400]), tuple(pairs[400:]))
+    effort = Effort(InstrumentInequalities.steps)
+    assert len(list(InstrumentInequalities().statements(graph, effort))) > 0
+    assert not effort.exhausted
 
 
 def test_the_search_ends_with_its_effort() -> None:

@@ -27,6 +27,24 @@ def district_of(graph: CausalGraph, node: str, within: Nodes) -> Nodes:
     return frozenset(found)
 
 
+def near_district(graph: CausalGraph, node: str) -> Nodes:
+    """The nodes without an edge to a node that hidden causes may tie to it all the same, so that nothing parts the two.
+
+    An inducing path runs through one district, which only its ends may leave: these are the other nodes of the
+    district, and what acts on it.
+
+    Args:
+        graph: a graph without latent nodes, in which no rows are selected on what the node acts on.
+        node: one end of the path, inside the district.
+
+    >>> sorted(near_district(CausalGraph.from_any("z -> x -> y; x <-> y"), "y"))
+    ['z']
+    """
+    tied = district_of(graph, node, frozenset(graph.nodes))
+    joined = {node, *graph.parents(node), *graph.children(node), *graph.spouses(node)}
+    return tied.union(*map(graph.parents, tied)) - joined
+
+
 def districts(graph: CausalGraph, within: Iterable[str] | None = None) -> Iterator[Nodes]:
     """The districts of the graph, or of the subgraph over some of its nodes, in the order of the graph.
 

@@ -18,12 +18,14 @@ from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph import separation
 from butfor.graph.causal_graph import CausalGraph, Edge
+from butfor.graph.districts import latent_projection, near_district
 from butfor.identify.expression import quoted_names
 
 # Sets of four variables among which tetrads are sought: all of 40 variables.
 MOST_FOURSOMES = 100_000
 # Nodes visited in a search for independences that nobody has bounded.
 MOST_STEPS = 10_000_000
+MOST_COUNTED = 100_000
 # Visits of a node while one pair is separated.
 WORK = 4
 
@@ -159,6 +161,30 @@ def independences(graph: CausalGraph, *, effort: Effort | None = None) -> Iterat
                 return
             if given is not None:
                 yield Independence(first, second, given)
+
+
+def count_independences(graph: CausalGraph, *, effort: Effort | None = None) -> int | None:
+    """How many independences there are, without finding them: all pairs but those that nothing parts.
+
+    None where counting takes more than the effort, and where only selected rows are seen.
+
+    >>> count_independences(CausalGraph.from_any("a; b; c; d; x -> y; x <-> y"))
+    14
+    """
+    if graph.selected:
+        return None
+    effort = effort or Effort(MOST_COUNTED)
+    seen = latent_projection(graph)
+    joined = {frozenset(edge) for edge in (*seen.directed, *seen.bidirected)}
+    parted: set[frozenset[str]] = set()
+    for first in (n for n in seen.nodes if seen.spouses(n)):
+        for second in near_district(seen, first):
+            pair = frozenset((first, second))
+            if pair not in joined and pair not in parted:
+                (joined if minimal_separator(seen, first, second, effort=effort) is None else parted).add(pair)
+            if effort.exhausted:
+                return None
+    return comb(len(seen.nodes), 2) - len(joined)
 
 
 def minimal_separator(
@@ -325,11 +351,11 @@ def instrument_inequalities(
     """
     x, y = graph.check(treatment, role="treatment"), graph.check(outcome, role="outcome")
     later = graph.descendants({x})
-    assigned = graph.without_edges_out_of({x})
-    for instrument in instruments:
-        z = graph.check(instrument, role="instrument")
-        measured = not ({x, y, z} & (graph.latent | graph.selected)) and z != y
-        if measured and z not in later and not (graph.selected & later):
-            excluded = assigned.is_separated({z}, {y}, graph.selected)
-            if excluded and not graph.is_separated({z}, {y}, graph.selected | {x}):
-                yield InstrumentInequality(z, x, y)
+    unseen = graph.latent | graph.selected
+    if {x, y} & unseen or graph.selected & later:
+        return
+    assigned = separation.Cutting(graph, out_of=frozenset({x}))
+    reaching = separation.reachable(assigned, frozenset({y}), graph.selected)
+    telling = separation.reachable(graph, frozenset({y}), graph.selected | {x})
+    found = telling - reaching - later - unseen - {y}
+    yield from (InstrumentInequality(z, x, y) for z in instruments if graph.check(z, role="instrument") in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from butfor.core.effort import Effort
 from butfor.core.errors import MethodMismatch, TooFewRows
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
+from butfor.graph.districts import latent_projection, near_district
 from butfor.identify.implications import InstrumentInequality, instrument_inequalities, minimal_separator
 from butfor.inference.distribution import two_sided_p
 from butfor.refute.graph.columns import Columns, FloatArray, IntArray, level_codes
@@ -29,6 +31,8 @@ HALVINGS = 100
 # Odds move by less than this power of e; roots below this are zero.
 STEEPEST = 100.0
 CLOSE = 1e-4
+# Visits of a node in the search for the instruments of one treatment and one outcome.
+SEARCHES = 4
 
 
 @public_value
@@ -49,7 +53,9 @@ class InstrumentInequalities:
     **Assumes** nothing beyond the graph. Columns are taken as they are: a treatment, outcome or instrument with many
     values is not cut into groups, but left untested. A continuous treatment always meets the inequality.
 
-    Pairs of instrument and outcome that some set of measured variables separates are left to `Independences`.
+    Pairs of instrument and outcome that some set of measured variables separates are left to `Independences`. The
+    search walks through the graph a few times for each outcome with hidden causes and each of its causes: it ends for
+    graphs of some hundred nodes; of larger ones the check says that there may be more.
 
     References:
         Pearl 1995 (arXiv:1302.4976); Wang, Robins and Richardson 2017, On falsification of the binary instrumental
@@ -63,7 +69,7 @@ class InstrumentInequalities:
     """
 
     noun: ClassVar[str] = "instrument inequality"
-    steps: ClassVar[int] = 2_000_000
+    steps: ClassVar[int] = 4_000_000
 
     @property
     def name(self) -> str:
@@ -72,14 +78,9 @@ class InstrumentInequalities:
 
     def statements(self, graph: CausalGraph, effort: Effort) -> Iterator[InstrumentInequality]:
         """Every treatment and outcome that it causes, with every instrument that only hidden variables tie to it."""
-        names = sorted(n for n in graph.observed if n not in graph.selected)
-        for outcome in names:
-            tied = [n for n in names if n != outcome and minimal_separator(graph, n, outcome, effort=effort) is None]
-            for treatment in sorted(graph.ancestors({outcome}).intersection(names) - {outcome}):
-                if not effort.spend((1 + len(tied)) * len(graph.nodes)):
-                    return
-                others = [n for n in tied if n != treatment]
-                yield from instrument_inequalities(graph, treatment, outcome, others)
+        seen = latent_projection(graph)
+        for outcome in sorted(set(seen.nodes) - seen.selected):
+            yield from _of_outcome(seen, outcome, effort)
 
     def test(self, columns: Columns, statement: InstrumentInequality) -> TestResult:
         """Test one inequality.
@@ -105,6 +106,25 @@ class InstrumentInequalities:
         tails = [_smallest_tail(shares[:, value], sizes) for value in range(shares.shape[1])]
         statistic, tail = min(tails, key=lambda found: found[1])
         return TestResult(statistic, min(1.0, count * tail) if statistic > 0.0 else 1.0, effect, n)
+
+
+def _of_outcome(graph: CausalGraph, outcome: str, effort: Effort) -> Iterator[InstrumentInequality]:
+    """The inequalities of one outcome, in a graph without latent nodes: a few searches for each of its causes."""
+
+    @cache
+    def is_parted(node: str) -> bool:
+        return minimal_separator(graph, node, outcome, effort=effort) is not None
+
+    near = sorted(near_district(graph, outcome) - graph.selected)
+    for treatment in sorted(graph.ancestors({outcome}) - {outcome}) if near else ():
+        if not effort.spend(SEARCHES * len(graph.nodes)):
+            return
+        for found in instrument_inequalities(graph, treatment, outcome, near):
+            tied = not is_parted(found.instrument)
+            if effort.exhausted:
+                return
+            if tied:
+                yield found
 
 
 def _shares(z: IntArray, x: IntArray, y: IntArray) -> tuple[FloatArray, FloatArray]:
