@@ -57,6 +57,46 @@ def test_repeated_rows_share_a_key_and_move_no_other() -> None:
     assert np.array_equal(draw(repeated).row_key, np.repeat(draw(DATA).row_key, times))
 
 
+def few_kinds(rows: int = 600) -> dict[str, Any]:
+    """Rows of 12 kinds: x and k with six combinations, y with two values; t, z and w differ within a kind."""
+    rng = np.random.default_rng(4)
+    x, k, g = rng.integers(0, 2, rows), rng.integers(0, 3, rows), np.full(rows, "a")
+    t, z, y = rng.integers(0, 2, (3, rows))
+    return {"t": t, "y": y, "x": x, "k": k, "g": g, "v": np.arange(rows) // 5, "z": z, "w": rng.uniform(1, 2, rows)}
+
+
+def test_rows_of_few_kinds_are_told_apart() -> None:
+    # If all rows with x = 1 and y = 1 left the data together, the rest would say that y is 0 wherever x is 1.
+    data = few_kinds()
+    key = draw(data).row_key
+    alike = np.unique(np.stack([data["x"], data["k"], data["y"], data["t"]]), axis=1, return_inverse=True)[1]
+    for kind in np.unique(alike):
+        inside = key[alike == kind]
+        assert len(np.unique(inside)) == len(inside)
+    assert len(np.unique(draw(data, cluster="v").row_key)) == len(key) // 5
+
+
+@pytest.mark.parametrize("roles", [{}, {"instrument": "z", "weights": "w"}])
+def test_rows_of_few_kinds_are_numbered_in_any_order_and_for_any_names_of_the_arms(roles: dict[str, Any]) -> None:
+    data = few_kinds()
+    order = np.random.default_rng(5).permutation(len(data["t"]))
+    shuffled = {name: values[order] for name, values in data.items()}
+    swapped = data | {"t": 1 - data["t"]}
+    columns = [data[name] for name in ("x", "k", "y", "t", *roles.values())]
+
+    def listed(key: np.ndarray, columns: list[np.ndarray]) -> list[tuple[Any, ...]]:
+        return sorted(zip(*(c.tolist() for c in columns), key.tolist(), strict=True))
+
+    one, two = draw(data, **roles).row_key, draw(shuffled, **roles).row_key
+    assert listed(one, columns) == listed(two, [c[order] for c in columns])
+    assert np.array_equal(draw(swapped, **roles).row_key, one)
+
+
+def test_an_amount_tells_rows_of_few_kinds_apart() -> None:
+    data = few_kinds() | {"t": np.random.default_rng(6).normal(size=600)}
+    assert len(np.unique(draw(data).row_key)) == 600
+
+
 def test_clusters_share_a_key() -> None:
     sample = draw(DATA, cluster="v")
     assert len(np.unique(sample.row_key)) == N // 5

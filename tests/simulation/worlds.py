@@ -54,6 +54,14 @@ def _confounded_truth() -> dict[str, float]:
     return truth
 
 
+def _counted(rng: Generator, n: int) -> Frame:
+    """Rows of sixteen kinds: three binary covariates and a binary outcome that the treatment makes .2 likelier."""
+    a, b, c = rng.integers(0, 2, (3, n))
+    t = (rng.random(n) < 0.3 + 0.2 * a + 0.2 * b).astype(int)
+    y = (rng.random(n) < 0.1 + 0.3 * a + 0.2 * b + 0.1 * c + 0.2 * t).astype(int)
+    return {"treatment": t, "outcome": y, "a": a, "b": b, "c": c}
+
+
 def _curved(rng: Generator, n: int) -> Frame:
     """Bent outcome and propensity: only flexible nuisances get both right."""
     x1, x2 = rng.uniform(-2, 2, size=n), rng.uniform(-2, 2, size=n)
@@ -233,6 +241,7 @@ GROUPS = World("two groups", _groups, {"f": 1.0, "m": 2.0}, ("x1",))
 WEIGHTED = World("unequal sampling", _weighted, {"ATE": 1.0}, ("x1",))
 RANDOMISED = World("randomised", _randomised, dict.fromkeys(("ATE", "ATT", "ATC", "ATO"), 1.0), ("x1",))
 CONFOUNDED = World("confounded", _confounded, _confounded_truth(), ("x1", "x2"))
+COUNTED = World("few kinds of rows", _counted, {"ATE": 0.2, "ATO": 0.2}, ("a", "b", "c"))
 CURVED = World("curved", _curved, {"ATE": 1.5}, ("x1", "x2"))
 ARMS = World("three arms", _arms, {"ATE": 1.0, "second": 2.0}, ("x1",))
 DOSE = World("dose", _dose, {"VWE": 1.5}, ("x1",))

@@ -24,6 +24,9 @@ class Content:
 
     Args:
         keyed: one array per column whose ranks identify a row (outcome and covariates, or the cluster alone).
+        arms, amounts: codes of treatment and instrument, or their values; they tell rows of few kinds apart. Empty for
+            clusters, whose rows stay together.
+        ties: further columns, so that rows of a kind are numbered in the same way in any order of the rows.
         hashed: the arrays that the fingerprint covers.
         words: the names and levels that the fingerprint covers.
         parent, rows: for a subset or resample, the content that it was taken from and which of its rows.
@@ -32,15 +35,32 @@ class Content:
     keyed: tuple[NDArray[Any], ...] = ()
     hashed: tuple[NDArray[Any], ...] = ()
     words: tuple[str, ...] = ()
+    arms: tuple[NDArray[Any], ...] = ()
+    amounts: tuple[NDArray[Any], ...] = ()
+    ties: tuple[NDArray[Any], ...] = ()
     parent: Content | None = None
     rows: RowArray | None = None
 
     @cached_property
     def row_key(self) -> KeyArray:
-        """A hash of each row's ranks: the same for any row order and unit of measurement, and for repeated rows."""
-        key = rank_key(self.keyed) if self.parent is None else self.parent.row_key[self.rows]
+        """A hash of each row's ranks: the same for any row order and unit of measurement, and for repeated rows.
+
+        Rows that share their covariates with different rows are no copies of one row, and each has a key of its own:
+        if all rows of a kind left the data together, what is learned from the others would be wrong for that kind.
+        """
+        key = self._own_key() if self.parent is None else self.parent.row_key[self.rows]
         key.flags.writeable = False
         return key
+
+    def _own_key(self) -> KeyArray:
+        key = rank_key(self.keyed)
+        if not (self.arms or self.amounts) or len(np.unique(key)) == len(key):
+            return key
+        kind = rank_key([key, *self.arms])
+        covariates = rank_key([np.zeros(len(key)), *self.keyed[1:]])
+        copy = np.where(_differ_within(covariates, rank_key([kind, *self.amounts])), 1, 0)
+        copy *= _places(kind, (*self.amounts, *self.ties))
+        return np.where(copy > 0, _mix(key ^ _mix(copy.astype(np.uint64))), key)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -78,6 +98,31 @@ def dense_rank(column: NDArray[Any]) -> KeyArray:
     ranks = np.empty(len(column), dtype=np.uint64)
     ranks[order] = np.concatenate([[0], np.cumsum(ordered[1:] != ordered[:-1])])
     return ranks
+
+
+def _differ_within(groups: KeyArray, values: KeyArray) -> NDArray[np.bool_]:
+    """For each row: do the values of its group differ?"""
+    order = np.argsort(groups)
+    starts, lengths = _runs(groups[order])
+    ordered = values[order]
+    found = np.empty(len(groups), dtype=bool)
+    found[order] = np.repeat(np.minimum.reduceat(ordered, starts) != np.maximum.reduceat(ordered, starts), lengths)
+    return found
+
+
+def _places(groups: KeyArray, by: Sequence[NDArray[Any]]) -> NDArray[np.intp]:
+    """The place of each row in its group, from 0, ordered by columns."""
+    order = np.lexsort((*reversed(by), groups))
+    starts, lengths = _runs(groups[order])
+    places = np.empty(len(groups), dtype=np.intp)
+    places[order] = np.arange(len(groups)) - np.repeat(starts, lengths)
+    return places
+
+
+def _runs(ordered: KeyArray) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where runs of equal values start, and how long they are."""
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    return starts, np.diff(np.r_[starts, len(ordered)])
 
 
 def _mix(key: KeyArray) -> KeyArray:

@@ -121,7 +121,8 @@ class Sample:
     """One clean sample. Arrays are read-only, float64, and as long as `n`.
 
     `row_key` identifies a row by the ranks of its outcome and covariates (or by its cluster), so that folds depend
-    neither on row order nor on units of measurement and repeated rows stay together. It is computed when first
+    neither on row order nor on units of measurement and repeated rows stay together (where rows come in few kinds, as
+    with a few categories, they are told apart). It is computed when first
     asked for, from the content that the sample was drawn with (`origin`): refits on altered data keep it, hence
     they keep the folds. `instrument` moves the treatment and is no covariate; it is read as a treatment is. `extra`
     holds further numeric columns on the same rows (placebo outcomes); `notes` are caveats about the data.
@@ -151,9 +152,13 @@ class Sample:
         cluster = () if self.cluster is None else (self.cluster.codes,)
         weights = () if self.weights is None else (self.weights,)
         instruments = () if self.instrument is None else (self.instrument,)
-        names = (w for t in (treatment, *instruments) for w in (t.name, *map(repr, t.levels)))
+        moving = (treatment, *instruments)
+        names = (w for t in moving for w in (t.name, *map(repr, t.levels)))
         return Content(
             keyed=cluster or columns,
+            arms=() if cluster else tuple(t.codes for t in moving if t.kind != "amount"),
+            amounts=() if cluster else tuple(t.values for t in moving if t.kind == "amount"),
+            ties=(*weights, *(g.rows for g in self.subgroups), *self.extra.values()),
             hashed=(self.outcome, treatment.values, matrix, *weights, *cluster, *(t.values for t in instruments)),
             words=(self.outcome_name, *names, *self.covariates.columns),
         )
