@@ -13,22 +13,29 @@ from butfor.core.diagnostic import Diagnostic, Severity
 from butfor.core.errors import InvalidSetting, MethodMismatch
 from butfor.core.provenance import Provenance
 from butfor.data.dataset import Dataset, open_dataset
-from butfor.data.treatments import read_treatment
 from butfor.decide.decision import Decision, decide
 from butfor.discovery.proposal import GraphProposal
 from butfor.estimators.base import Estimator, Fit, Reading, read_rows, take_samples
-from butfor.estimators.estimates import Estimates, default_estimators, estimable, naive_fit, plan_of
+from butfor.estimators.estimates import (
+    Estimates,
+    as_asked,
+    default_estimators,
+    estimable,
+    kinds_of,
+    naive_fit,
+    plan_of,
+)
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.formats import read_graph
 from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.antipatterns import check_adjustment
 from butfor.identify.identification import Identification, Status
 from butfor.identify.identify import identify
-from butfor.identify.strategies import Functional, Strategy
+from butfor.identify.strategies import Functional, Instrument, Strategy
 from butfor.nuisance.balance import balance_table
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.overlap import Overlap
-from butfor.question import Design, Observational, Question
+from butfor.question import Design, Instrumented, Observational, Question
 from butfor.question.framing import Framing, antipatterns, judge
 from butfor.refute.battery import default_refuters, refute, sensitivity
 from butfor.refute.refutation import Refutations
@@ -49,7 +56,7 @@ class Study:
         source: pandas, polars, pyarrow, a DuckDB relation, a dict of arrays, or a path.
         question: what is asked.
         graph: `CausalGraph`, text in any of its formats, a networkx graph, or a path.
-        design: `Randomized(...)` or `Observational()`.
+        design: `Randomized(...)`, `Instrumented(...)` or `Observational()`.
         covariates: columns to adjust for when there is no graph, on the user's word; checked against a graph.
         weights: column of sampling weights.
         cluster: column of the units that were sampled or treated together.
@@ -216,7 +223,8 @@ class Study:
             command=self.command,
             title=self.title,
         )
-        if "estimate" not in self._stages and not any(s.identifies for s in identification.strategies):
+        answerable = any(s.identifies for s in identification.strategies) or isinstance(self.design, Instrumented)
+        if "estimate" not in self._stages and not answerable:
             return record
         try:
             return self._with_estimates(record)
@@ -251,8 +259,10 @@ class Study:
         every = (*found.bounds, *found.strategies)
         if given and all(any(e.accepts(s) for s in every) for e in given):
             return estimable(every, given)
+        chosen = estimable(as_asked(self.question, found.strategies), given)
+        if not given and chosen and isinstance(chosen[0], Instrument):
+            return chosen  # an effect on some, under assumptions that the estimate names
         first = found.require()
-        chosen = estimable(found.strategies, given)
         if not chosen:
             raise MethodMismatch(
                 f"The strategy is {first.kind.replace('_', ' ')}; this version has no estimator for it.",
@@ -272,12 +282,11 @@ class Study:
         reading = Reading(
             weights=self.weights, cluster=self.cluster, missing=self.missing, extra=tuple(self.negative_outcomes)
         )
-        rows = read_rows(
-            self.dataset, self.question, plan_of(self.question, strategies, given, amount=False, others=others), reading
-        )
-        amount = read_treatment(rows, self.question).kind == "amount"
-        plan = plan_of(self.question, strategies, given, amount=amount, others=others)
-        reason = "Chosen by the user." if given else default_estimators(self.question, first, amount=amount)[1]
+        plan = plan_of(self.question, strategies, given, kinds={}, others=others)
+        rows = read_rows(self.dataset, self.question, plan, reading)
+        kinds = kinds_of(rows, self.question, plan)
+        plan = plan_of(self.question, strategies, given, kinds=kinds, others=others)
+        reason = "Chosen by the user." if given else default_estimators(self.question, first, kinds)[1]
         samples = take_samples(rows, self.question, plan, reading)
         fits: list[Fit] = []
         for (strategy, estimator), sample in zip(plan, samples, strict=True):
@@ -299,7 +308,12 @@ class Study:
 
     def _doubts(self) -> tuple[str, ...]:
         refutations: Refutations | None = self._stages.get("refute")
-        return () if refutations is None else tuple(f"{r.check}: {r.words}" for r in refutations.failed)
+        found = () if refutations is None else tuple(f"{r.check}: {r.words}" for r in refutations.failed)
+        primary = self.estimate().primary
+        if isinstance(primary.strategy, Instrument) and primary.result.estimand != self.question.estimand:
+            moved = f"It is the effect on those whom {primary.strategy.instrument} moves, and everyone may differ."
+            return (moved, *found)
+        return found
 
     def _with_estimates(self, record: StudyRecord) -> StudyRecord:
         estimates = self.estimate()

@@ -52,10 +52,75 @@ def test_a_functional_is_estimated_when_asked_for() -> None:
     assert is_near(found.primary.result, 1.0)
 
 
-def test_an_instrument_alone_is_not_an_average_effect_and_its_bounds_are_an_answer(tmp_path: Path) -> None:
+def test_an_instrument_alone_answers_for_those_whom_it_moves() -> None:
+    # Of the columns only x is moved by z, through u: those with −1 < u + v < 1, for whom y changes by 1 through m.
+    by_graph = study("z -> x -> y; x <-> y")
+    by_word = study(None, design=bf.Instrumented("z"))
+    for found in (by_graph, by_word):
+        primary = found.estimate().primary
+        assert found.identify().status == "not_identified"
+        assert isinstance(primary.estimator, bf.InteractiveIV)
+        assert primary.result.estimand == bf.LATE()
+        assert "those whom z moves, not on everyone" in found.estimate().reason
+        assert is_near(primary.result, 1.0)
+        with pytest.raises(NotIdentified):
+            study("z -> x -> y; x <-> y").estimate(bf.AIPW(**SIMPLE))
+    vouched, declared = (s.estimate().primary.result.assumptions[0].statement for s in (by_graph, by_word))
+    assert "arrows" in vouched
+    assert "You say so" in declared
+
+
+def test_an_amount_or_many_levels_take_one_slope() -> None:
+    frame = world()
+    frame["dose"] = frame["x"] + 0.5 * frame["z"] + frame["c"]
+    frame["level"] = np.array(["a", "b", "c"])[frame["z"] + (frame["c"] > 1)]
+    for question, design in (
+        (bf.Question("dose", "y"), bf.Instrumented("z", given="c")),
+        (bf.Question("x", "y"), bf.Instrumented("level", given="c")),
+    ):
+        estimates = bf.Study(frame, question=question, design=design).estimate()
+        assert isinstance(estimates.primary.estimator, bf.PartiallyLinearIV)
+        assert estimates.primary.result.estimand == bf.CWE()
+        assert "one slope for all" in estimates.reason
+
+
+def test_an_instrument_beside_adjustment_answers_only_if_asked() -> None:
+    graph = "c -> x; c -> y; z -> x -> y"
+    assert {f.strategy.kind for f in study(graph).estimate().fits} == {"adjustment"}
+    asked = study(graph, bf.Question("x", "y", bf.LATE())).estimate()
+    assert asked.primary.result.estimand == bf.LATE()
+    declared = study(graph, design=bf.Instrumented("z")).estimate()
+    assert [f.strategy.kind for f in declared.fits] == ["instrument", "adjustment"]
+    assert declared.comparison().column("same_estimand") == [False]
+
+
+def test_two_instruments_move_different_units() -> None:
+    frame = world()
+    frame["second"] = (np.random.default_rng(8).normal(size=len(frame["x"])) > 0).astype(int)
+    frame["x"] = np.maximum(frame["x"], frame["second"])
+    found = bf.Study(frame, question=QUESTION, graph="z -> x -> y; second -> x; x <-> y").estimate()
+    assert [f.sample.instrument.name for f in found.fits if f.sample.instrument] == ["z", "second"]
+    assert [f.result.estimand for f in found.fits] == [bf.LATE(), bf.LATE()]
+    assert found.comparison().column("same_estimand") == [False]
+
+
+def test_a_graph_that_contradicts_the_instrument_of_the_design_is_quoted() -> None:
+    direct = study("z -> x -> y; z -> y; x <-> y", design=bf.Instrumented("z")).identify()
+    assert "The graph does not have z as an instrument: one of the two is wrong." in direct.explanation
+    agreed = study("z -> x -> y; x <-> y", design=bf.Instrumented("z")).identify()
+    assert "wrong" not in agreed.explanation
+    assert len(agreed.strategies) == 1
+
+
+def test_everyone_is_not_treated_for_the_effect_on_some() -> None:
+    found = study(None, design=bf.Instrumented("z"))
+    assert found.decide(value_per_unit=1.0).recommendation == "experiment_first"
+    asked = study(None, bf.Question("x", "y", bf.LATE(), decision="Offer x"), design=bf.Instrumented("z"))
+    assert asked.decide(value_per_unit=1.0).recommendation == "treat_all"
+
+
+def test_bounds_of_an_instrument_are_an_answer_for_everyone(tmp_path: Path) -> None:
     found = study("z -> x -> big; x <-> big", bf.Question("x", "big", decision="Change x"))
-    with pytest.raises(NotIdentified, match="stays open: x <-> big"):
-        found.estimate()
     bounded = found.estimate(bf.InstrumentBounds(), bf.NaturalBounds())
     low, high = bounded.primary.result.value
     assert -1 <= bounded.fits[1].result.value[0] <= low <= high <= bounded.fits[1].result.value[1] <= 1

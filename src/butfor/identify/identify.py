@@ -14,9 +14,10 @@ from butfor.identify.by_marked_graph import by_marked_graph
 from butfor.identify.estimands import adjustment_estimand
 from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.identification import Identification, Status
+from butfor.identify.instruments import InstrumentProblem
 from butfor.identify.query import Query
-from butfor.identify.strategies import CONSISTENCY, OVERLAP, Adjustment, no_hidden_confounding
-from butfor.question import Design, Observational, Question, Randomized
+from butfor.identify.strategies import CONSISTENCY, OVERLAP, Adjustment, Strategy, no_hidden_confounding
+from butfor.question import Design, Instrumented, Observational, Question, Randomized
 
 LIMIT = 20
 
@@ -70,14 +71,32 @@ def identify(
     strategy = by_design(query, design)
     if strategy is None:
         return found
-    others = [s for s in found.strategies if s != strategy]
+    drawn = next((s for s in found.strategies if _same_way(s, strategy)), None)
+    others = [s for s in found.strategies if s is not drawn]
+    strategy = drawn or strategy
     status = (
         Status.IDENTIFIED if found.status is Status.NOT_IDENTIFIED and strategy.kind != "instrument" else found.status
     )
     explanation = f"By design: {strategy.describe()}"
     if found.strategies or graph is not None:
-        explanation += f" By the graph: {found.explanation}"
+        explanation += f"{_contradiction(graph, query, design)} By the graph: {found.explanation}"
     return replace(found, strategies=(strategy, *others), status=status, explanation=explanation)
+
+
+def _same_way(one: Strategy, other: Strategy) -> bool:
+    return (one.kind, one.uses[:1], set(one.uses)) == (other.kind, other.uses[:1], set(other.uses))
+
+
+def _contradiction(graph: CausalGraph | MarkedGraph | None, query: Query, design: Design) -> str:
+    """What a graph holds against the instrument of a design."""
+    if not (isinstance(graph, CausalGraph) and isinstance(design, Instrumented) and query.is_plain):
+        return ""
+    name, given = design.instrument, design.given
+    problem = InstrumentProblem(graph, query.treatment, query.outcome)
+    if {name, *given} <= set(graph.nodes) and problem.is_valid(name, given):
+        return ""
+    inside = f" given {', '.join(given)}" if given else ""
+    return f" The graph does not have {name} as an instrument{inside}: one of the two is wrong."
 
 
 def _measured(

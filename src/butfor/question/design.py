@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
@@ -53,7 +53,7 @@ class Cutoff:
 
 
 @public_value
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Instrumented:
     """Something outside moved the treatment: a lottery, a reform, an encouragement.
 
@@ -63,7 +63,7 @@ class Instrumented:
     """
 
     instrument: str
-    given: tuple[str, ...] = ()
+    given: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "given", (self.given,) if isinstance(self.given, str) else tuple(self.given))
