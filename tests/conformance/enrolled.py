@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import butfor as bf
 from butfor.estimators.base import Estimator
 from butfor.estimators.forest.causal import CausalForest
+from butfor.estimators.mediation.natural import MediationAnalysis
 from butfor.estimators.meta.dr_learner import DRLearner
 from butfor.estimators.meta.r_learner import RLearner
 from butfor.estimators.meta.s_learner import SLearner
@@ -16,6 +17,7 @@ from butfor.estimators.meta.x_learner import XLearner
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from tests.estimators.by_graph import ByGraph
+from tests.estimators.on_your_word import OnYourWord
 
 LINEAR = {"outcome_model": bf.LinearModel(), "propensity_model": bf.LogisticModel()}
 
@@ -25,16 +27,18 @@ class Enrolled:
     """An estimator with the kinds of treatment and the estimands that it answers, and which laws it obeys.
 
     `exact`: no law is left to chance; `subgroups`: it splits by subgroup; `draws`: it draws rows, so that a repeated
-    row is not a row with a weight; `resamples`: its uncertainty comes from resamples, not from influence functions.
+    row is not a row with a weight; `resamples`: its uncertainty comes from resamples, not from influence functions;
+    `mirrored`: which effect each one becomes when the labels of two arms are swapped, if not itself.
     """
 
-    estimator: Estimator | ByGraph
+    estimator: Estimator | ByGraph | OnYourWord
     treatments: tuple[str, ...] = ("binary", "arms")
     estimands: tuple[bf.Estimand, ...] = (bf.ATE(),)
     exact: bool = True
     subgroups: bool = True
     draws: bool = False
     resamples: bool = False
+    mirrored: tuple[int, ...] = ()
 
     @property
     def id(self) -> str:
@@ -68,6 +72,9 @@ DOSE_FOREST = replace(FOREST, treatment_model=bf.LinearModel())
 LEARNED = bf.LearnedPlugIn(**LINEAR, resamples=20)
 LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
 
+MEDIATION = MediationAnalysis(**LINEAR)
+THROUGH_INCOME = (("mediators", ("income",)),)
+
 ALL = (
     Enrolled(bf.DifferenceInMeans()),
     Enrolled(bf.OLS(), ("binary", "arms", "amount")),
@@ -94,4 +101,5 @@ ALL = (
     Enrolled(ByGraph(replace(DOSE_PLIV, repetitions=3), PUSHED), ("amount",)),
     Enrolled(FOREST, ("binary",), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),
     Enrolled(DOSE_FOREST, ("amount",), draws=True),
+    Enrolled(OnYourWord(MEDIATION, THROUGH_INCOME, ("sex",)), mirrored=(0, 3, 4, 1, 2)),
 )
