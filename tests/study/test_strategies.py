@@ -73,7 +73,7 @@ def test_an_instrument_alone_answers_for_those_whom_it_moves() -> None:
 def test_an_amount_or_many_levels_take_one_slope() -> None:
     frame = world()
     frame["dose"] = frame["x"] + 0.5 * frame["z"] + frame["c"]
-    frame["level"] = np.array(["a", "b", "c"])[frame["z"] + (frame["c"] > 1)]
+    frame["level"] = np.array(["a", "b", "c"])[frame["z"] + np.random.default_rng(7).integers(0, 2, len(frame["z"]))]
     for question, design in (
         (bf.Question("dose", "y"), bf.Instrumented("z", given="c")),
         (bf.Question("x", "y"), bf.Instrumented("level", given="c")),

@@ -168,7 +168,7 @@ def kinds_of(rows: Rows, question: Question, plan: Iterable[tuple[Strategy, Esti
     names = {s.instrument for s, e in plan if isinstance(s, Instrument) and e.uses_instrument}
     found = {name: read_instrument(rows, name, question.outcome).kind for name in names}
     used = {name for s, _ in plan if isinstance(s, Functional) for name in s.uses}
-    numbers = dict.fromkeys((name for name in used if _is_number(rows.columns[name])), "amount")
+    numbers = dict.fromkeys((name for name in used if _is_number(rows.columns.get(name))), "amount")
     return {**numbers, **found, question.treatment: read_treatment(rows, question).kind}
 
 
@@ -195,6 +195,8 @@ def plan_of(
 
 def can_compare(question: Question, strategy: Strategy, *, amount: bool) -> bool:
     """Can a strategy stand beside the one that answers? Front doors and expressions know the ATE of arms alone."""
+    if isinstance(question.estimand, LATE | CWE):
+        return isinstance(strategy, Instrument)
     if not isinstance(strategy, FrontDoor | Functional):
         return True
     return not amount and question.estimand == ATE() and not question.modifiers
@@ -277,6 +279,7 @@ def _by_instrument(question: Question, strategy: Instrument, kinds: Kinds) -> tu
 def naive_fit(sample: Sample, question: Question, strategy: Strategy, rng: Seed) -> Fit:
     """The comparison that one would make without a causal question: the arms as they are, or a simple slope."""
     bare = sample.with_covariates(Covariates(np.empty((sample.n, 0)), (), ()))
+    question = replace(question, estimand=ATE())
     as_they_are = strategy if isinstance(strategy, Adjustment | Randomization) else Adjustment()
     if sample.treatment.kind == "amount":
         fit = OLS().fit_sample(bare, question, as_they_are, rng=rng)
