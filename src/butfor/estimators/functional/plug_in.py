@@ -6,30 +6,18 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from butfor.core.diagnostic import Diagnostic, Severity
-from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch, NumericalFailure
+from butfor.core.errors import InvalidSetting, MethodMismatch
 from butfor.core.rng import Seed
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
-from butfor.estimators.functional.groups import column_codes
-from butfor.estimators.functional.slopes import slopes
-from butfor.identify.expression import Factor, Variable, evaluate
+from butfor.estimators.functional.counts import Axis, Counting, Counts
+from butfor.identify.expression import Variable
 from butfor.identify.proof import listed
 from butfor.identify.strategies import Functional, Strategy
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache
 from butfor.question import ATE, Question
-from butfor.question.question import Level
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
-# A combination with fewer rows than this gives a share that is mostly noise; and the share of rows in such.
-FEW_ROWS = 5
-MANY_THIN = 0.05
-# Influences of two arms that differ by less than this share of the largest one are the same.
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +83,11 @@ class PlugIn(Estimator):
                 hint="groups=4, most_values=12",
             )
 
+    @property
+    def counting(self) -> Counting:
+        """How columns become cells."""
+        return Counting(self.groups, self.most_values, self.most_cells)
+
     def accepts(self, strategy: Strategy) -> bool:
         """Is there an expression in what one table tells?"""
         return isinstance(strategy, Functional) and strategy.needs_one_table
@@ -116,10 +109,12 @@ class PlugIn(Estimator):
         functional = _functional(strategy)
         _refuse(question, functional)
         self.check(sample, strategy)
-        table = _Table.of(self, sample, question, functional)
-        arms = sorted({arm for pair in sample.treatment.contrasts for arm in pair})
-        means, influence = table.effects(functional, arms)
-        pairs = [(arms.index(a), arms.index(b)) for a, b in sample.treatment.contrasts]
+        treatment = sample.treatment
+        axis = Axis(treatment.name, treatment.codes.astype(np.intp), treatment.levels)
+        counts = Counts.of(sample, [axis], functional.columns, self.counting, functional.expression)
+        arms = sorted({arm for pair in treatment.contrasts for arm in pair})
+        means, influence = counts.means(functional.expression, [{treatment.name: arm} for arm in arms])
+        pairs = [(arms.index(a), arms.index(b)) for a, b in treatment.contrasts]
         estimate = Estimate(
             labels=sample.treatment.terms,
             value=np.array([means[a] - means[b] for a, b in pairs]),
@@ -127,8 +122,8 @@ class PlugIn(Estimator):
             estimand=question.estimand,
             **describe(self, sample, strategy, rng),
         )
-        words = (f"shares of {table.cells:,} combinations",)
-        return Fit(self, sample, question, strategy, estimate, nuisance_summary=words).with_diagnostics(*table.notes)
+        words = (f"shares of {counts.cells:,} combinations",)
+        return Fit(self, sample, question, strategy, estimate, nuisance_summary=words).with_diagnostics(*counts.notes)
 
 
 def _functional(strategy: Strategy) -> Functional:
@@ -169,125 +164,3 @@ def _refuse(question: Question, functional: Functional) -> None:
             hint="identify the effect of one treatment, or evaluate the expression itself: "
             "butfor.identify.expression.evaluate",
         )
-
-
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """The sample as cells: combinations of values, with their share and the outcome inside.
-
-    The outcome is carried as a coin that shows 1 with probability (y − least) / range: every estimand is linear in the
-    distribution of the outcome, so that its mean is all that matters.
-
-    Attributes:
-        shares: the share of each cell (last axis: the coin at 0 and at 1).
-        treatment, outcome: the names of their axes.
-        levels: of the treatment.
-        row: the flat position of the cell of each row, coin aside.
-        coin: of each row.
-        weight: of each row, 1 on average.
-        least, spread: of the outcome.
-    """
-
-    shares: Factor
-    treatment: Variable
-    outcome: Variable
-    levels: tuple[Level, ...]
-    row: IntArray
-    coin: FloatArray
-    weight: FloatArray
-    least: float
-    spread: float
-    notes: tuple[Diagnostic, ...]
-
-    @classmethod
-    def of(cls, settings: PlugIn, sample: Sample, question: Question, functional: Functional) -> _Table:
-        names, codes = [question.treatment], [sample.treatment.codes.astype(np.intp)]
-        notes: list[Diagnostic] = []
-        for name in functional.columns:
-            code, cut = column_codes(sample, name, groups=settings.groups, most_values=settings.most_values)
-            names.append(name)
-            codes.append(code)
-            notes += cut
-        shape = (sample.treatment.arms, *(int(c.max()) + 1 for c in codes[1:]))
-        if 2.0 * float(np.prod(np.array(shape, dtype=float))) > settings.most_cells:
-            sizes = ", ".join(f"{n}: {s}" for n, s in zip(names, shape, strict=True))
-            raise InvalidSetting(
-                f"The table of all combinations ({sizes}) is larger than {settings.most_cells:,} cells.",
-                hint="PlugIn(groups=2), or a graph with fewer columns between treatment and outcome",
-            )
-        row = np.ravel_multi_index(codes, shape)
-        least, spread = float(sample.outcome.min()), float(np.ptp(sample.outcome))
-        coin = (sample.outcome - least) / spread
-        weight = np.ones(sample.n) if sample.weights is None else sample.weights / sample.weights.mean()
-        size = int(np.prod(shape))
-        sides = [np.bincount(row, weights=weight * side, minlength=size) / sample.n for side in (1.0 - coin, coin)]
-        shares = Factor.table((*names, question.outcome), np.stack(sides, axis=-1).reshape(*shape, 2))
-        axes = Variable(question.treatment), Variable(question.outcome)
-        levels = sample.treatment.levels
-        return cls(shares, *axes, levels, row, coin, weight, least, spread, (*notes, *_thin(row)))
-
-    @property
-    def cells(self) -> int:
-        """How many combinations occur."""
-        return len(np.unique(self.row))
-
-    def effects(self, functional: Functional, arms: list[int]) -> tuple[FloatArray, FloatArray]:
-        """E[Y(arm)] of each of the arms, and its influence function (rows × arms)."""
-        found = evaluate(functional.expression, self.shares)
-        chosen = _arms(found, self.treatment, arms)
-        if chosen.undefined.any():
-            raise self._never_happens(chosen, arms)
-        means = chosen.arranged([self.treatment, self.outcome])[:, 1]
-        influence: list[FloatArray] = []
-        for arm in arms:
-            seed = np.zeros(found.values.shape)
-            at = {self.treatment: arm, self.outcome: 1}
-            seed[tuple(at[v] for v in found.variables)] = 1.0
-            slope = slopes(functional.expression, self.shares, seed)
-            influence.append(self._influence(slope.reshape(-1, 2)))
-        if np.ptp(influence, axis=0).max() <= ROUNDING * np.abs(influence).max():
-            raise self._nothing_moves()
-        return self.least + self.spread * means, self.spread * np.column_stack(influence)
-
-    def _influence(self, slope: FloatArray) -> FloatArray:
-        """The influence of each row, from the slope of each cell (cells × coin)."""
-        own = slope[self.row, 0] * (1.0 - self.coin) + slope[self.row, 1] * self.coin
-        return self.weight * (own - float(np.mean(self.weight * own)))
-
-    def _never_happens(self, found: Factor, arms: list[int]) -> NumericalFailure:
-        where = np.argwhere(found.undefined)[0]
-        at = dict(zip(found.variables, where.tolist(), strict=True)).get(self.treatment)
-        arm = "" if at is None else f" at {self.treatment} = {self.levels[arms[at]]!r}"
-        others = ", ".join(repr(v.name) for v in self.shares.variables[1:-1])
-        return NumericalFailure(
-            f"The expression has no value{arm}: it divides by the share of a combination of {self.treatment.name!r}, "
-            f"{others} that no row has.",
-            hint="merge rare levels of these columns, PlugIn(groups=2), or ask for a contrast of other arms",
-        )
-
-    def _nothing_moves(self) -> ConstantColumn:
-        sizes = zip(self.shares.variables, self.shares.values.shape, strict=True)
-        constant = ", ".join(repr(v.name) for v, size in sizes if size == 1)
-        return ConstantColumn(
-            f"Column {constant or 'between treatment and outcome'} has one value in the rows used; the effect runs "
-            "through it, and needs it to vary.",
-            hint="check the column, and how the rows were selected",
-        )
-
-
-def _arms(found: Factor, treatment: Variable, arms: list[int]) -> Factor:
-    """The function at the compared arms: another arm may lack what the expression divides by."""
-    axis = found.variables.index(treatment)
-    return Factor(found.variables, found.values.take(arms, axis), found.undefined.take(arms, axis))
-
-
-def _thin(row: IntArray) -> tuple[Diagnostic, ...]:
-    counts = np.unique(row, return_counts=True)[1]
-    share = float(counts[counts < FEW_ROWS].sum() / counts.sum())
-    if share <= MANY_THIN:
-        return ()
-    message = (
-        f"{share:.0%} of the rows are in combinations of values with fewer than {FEW_ROWS} rows; their shares are "
-        "mostly noise, and the interval is too short."
-    )
-    return (Diagnostic("thin-cells", Severity.CAUTION, message, share),)
