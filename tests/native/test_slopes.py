@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from butfor.core.errors import InvalidSetting
 from butfor.native.forest import Columns, Forest, Growth, Kind, grow_forest
 from butfor.native.slopes import Slopes
-from tests.native.forest_twin import Random
+from tests.native.forest_twin import Random, positive_part
 
 PENALTIES = np.array([[3.0, 1.0, 0.5], [0.1, 0.1, 0.1]])
 
@@ -44,7 +44,7 @@ def leaf_rows(forest: Forest, tree: int, point: np.ndarray) -> np.ndarray:
 def twin(
     slopes: Slopes, point: np.ndarray, along: np.ndarray, penalty: np.ndarray, bags: list[int]
 ) -> tuple[float, float]:
-    """The effect at a point and what each bag pulls at it, from the weights of rows: α of each tree, one at a time."""
+    """The effect at a point and its variance, from the weights of rows: α of each tree, one at a time."""
     forest, columns = slopes.forest, slopes.columns
     t, y = np.asarray(columns.treatment), np.asarray(columns.outcome)
     w = np.ones(len(t)) if forest.row_weights is None else forest.row_weights
@@ -65,7 +65,9 @@ def twin(
     each -= each.mean()
     bag = each.mean(axis=1)
     noise = np.sum((each - bag[:, None]) ** 2) / (len(bags) * (k - 1)) / k
-    return float(at @ theta), float(np.mean(bag**2) - noise)
+    between = float(np.mean(bag**2))
+    error = np.sqrt(2 / len(bags) * (between**2 + noise**2 / (k - 1)))
+    return float(at @ theta), positive_part(between - noise, float(error))
 
 
 def bags_without(slopes: Slopes, row: int) -> list[int]:
@@ -91,12 +93,9 @@ def test_new_points_get_the_planes_of_the_twin(settings: dict[str, Any]) -> None
     everywhere = list(range(slopes.forest.growth.bags))
     for i in range(12):
         for j in range(2):
-            value, difference = twin(slopes, codes[i], points[i, :3], PENALTIES[j], everywhere)
+            value, variance = twin(slopes, codes[i], points[i, :3], PENALTIES[j], everywhere)
             assert_allclose(found.value[i, j], value, rtol=1e-10)
-        # The variance is the positive part of this difference, which is the difference itself when it is large.
-        assert found.variance[i] >= difference - 1e-12
-        if difference > 0.2:
-            assert_allclose(found.variance[i], difference, rtol=0.1)
+        assert_allclose(found.variance[i], variance, rtol=1e-8)
 
 
 @pytest.mark.parametrize("settings", [{}, {"clustered": True}, {"weighted": True, "subsample": 0.3}])
@@ -105,8 +104,9 @@ def test_rows_of_the_forest_ask_the_bags_without_them(settings: dict[str, Any]) 
     found = slopes.outside(PENALTIES)
     codes = slopes.forest.encode(slopes.columns.covariates).T
     for row in (0, 7, 150, 299):
-        value, _ = twin(slopes, codes[row], slopes.along[row], PENALTIES[1], bags_without(slopes, row))
+        value, variance = twin(slopes, codes[row], slopes.along[row], PENALTIES[1], bags_without(slopes, row))
         assert_allclose(found.value[row, 1], value, rtol=1e-10)
+        assert_allclose(found.variance[row], variance, rtol=1e-8)
 
 
 def test_slopes_that_cost_everything_leave_the_plain_forest() -> None:

@@ -91,7 +91,7 @@ class Slopes:
         self._check(rows, points, sets, len(covariates))
         # Leaves average products of columns whose spread is about one, whatever the units.
         outcome, outcome_unit = _scaled(as_vector(self.columns.outcome, len(rows), "outcome"))
-        treatment, treatment_unit = _scaled(as_vector(self.columns.treatment, len(rows), "treatment"))
+        treatment, treatment_unit = _scaled(as_vector(np.asarray(self.columns.treatment), len(rows), "treatment"))
         trees = forest.trees
         value, variance, monte_carlo = _kernels.forest_slopes(
             forest.encode(covariates),
