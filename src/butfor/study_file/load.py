@@ -12,12 +12,24 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from butfor.core.errors import StudySyntax, did_you_mean
-from butfor.question import ATC, ATE, ATO, ATT, Design, Estimand, Observational, Question, Randomized
+from butfor.question import (
+    ATC,
+    ATE,
+    ATO,
+    ATT,
+    LATE,
+    Design,
+    Estimand,
+    Instrumented,
+    Observational,
+    Question,
+    Randomized,
+)
 from butfor.study import Progress, Study
 from butfor.study_file.model import EstimandPart, StudyModel
 from butfor.study_file.registry import estimator
 
-ESTIMANDS: dict[str, type[Estimand]] = {"ATE": ATE, "ATT": ATT, "ATC": ATC, "ATO": ATO}
+ESTIMANDS: dict[str, type[Estimand]] = {"ATE": ATE, "ATT": ATT, "ATC": ATC, "ATO": ATO, "LATE": LATE}
 EXPECTED = {
     "tuple_type": "a list, as in [a, b]",
     "dict_type": "settings, as in {powers: 2}",
@@ -204,6 +216,14 @@ def estimators_of(model: StudyModel) -> list[Any]:
 
 def _design_of(model: StudyModel) -> Design:
     part = model.design
+    if (part.instrument is not None) != (part.kind == "instrumented"):
+        raise StudySyntax(
+            f"design.kind is {part.kind!r} with instrument {part.instrument!r}; an instrumented design needs both, "
+            "another one neither.",
+            hint="design: {kind: instrumented, instrument: offered, given: [age]}",
+        )
+    if part.instrument is not None:
+        return Instrumented(part.instrument, given=part.given)
     return Randomized(within=part.within, cluster=part.cluster) if part.kind == "randomized" else Observational()
 
 

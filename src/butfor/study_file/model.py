@@ -18,7 +18,7 @@ class Part(BaseModel):
 class EstimandPart(Part):
     """Whose average effect."""
 
-    kind: Literal["ATE", "ATT", "ATC", "ATO"] = "ATE"
+    kind: Literal["ATE", "ATT", "ATC", "ATO", "LATE"] = "ATE"
     trim: float = Field(default=0.0, ge=0.0, lt=0.5, description="Leave out units with an arm less likely than this.")
 
 
@@ -27,9 +27,10 @@ class QuestionPart(Part):
 
     treatment: str = Field(description="Column of what was done.")
     outcome: str = Field(description="Column of what it may have changed.")
-    estimand: Literal["ATE", "ATT", "ATC", "ATO"] | EstimandPart = Field(
+    estimand: Literal["ATE", "ATT", "ATC", "ATO", "LATE"] | EstimandPart = Field(
         default="ATE",
-        description="Whose average effect: ATE everyone, ATT the treated, ATC the untreated, ATO the overlap.",
+        description="Whose average effect: ATE everyone, ATT the treated, ATC the untreated, ATO the overlap, LATE those whom "
+        "an instrument moves.",
     )
     contrast: tuple[Scalar, Scalar] | None = Field(default=None, description="[treated level, reference level]")
     modifiers: tuple[str, ...] = Field(default=(), description="Columns whose subgroups get effects of their own.")
@@ -52,9 +53,11 @@ class DataPart(Part):
 class DesignPart(Part):
     """How the treatment came about."""
 
-    kind: Literal["observational", "randomized"] = "observational"
+    kind: Literal["observational", "randomized", "instrumented"] = "observational"
     within: tuple[str, ...] = Field(default=(), description="Strata of a randomised design.")
     cluster: str | None = Field(default=None, description="Units that were assigned together.")
+    instrument: str | None = Field(default=None, description="Column that moved the treatment: a lottery, an offer.")
+    given: tuple[str, ...] = Field(default=(), description="Columns given which the instrument is as good as random.")
 
 
 class RefutePart(Part):

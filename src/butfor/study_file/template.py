@@ -26,6 +26,7 @@ graph: |
   discount -> value_90d
 
 # design: {kind: randomized, within: [country]}    # when chance assigned the treatment
+# design: {kind: instrumented, instrument: offered, given: [age]}    # when something else moved it
 # covariates: [segment, tenure]                    # instead of a graph, on your word
 
 # The first estimator answers the question, the others check it. Leave this out for a sensible choice.
