@@ -49,6 +49,16 @@ def test_names_have_synonyms(tmp_path: Path) -> None:
     assert estimators_of(read_study_file(write(tmp_path, text))) == [bf.PartiallyLinear(), bf.AIPW(floor=0.05)]
 
 
+def test_designs(tmp_path: Path) -> None:
+    text = GOOD + "design: {kind: instrumented, instrument: z, given: [x]}"
+    study = build_study(read_study_file(write(tmp_path, text)), tmp_path)
+    assert study.design == bf.Instrumented("z", given=("x",))
+    for wrong in ("{kind: instrumented}", "{instrument: z}"):
+        with pytest.raises(StudySyntax, match="needs both") as caught:
+            build_study(read_study_file(write(tmp_path, GOOD + f"design: {wrong}")), tmp_path)
+        assert "instrument: offered" in str(caught.value.hint)
+
+
 def test_questions(tmp_path: Path) -> None:
     text = (
         "question: {treatment: t, outcome: y, estimand: {kind: ATT, trim: 0.1}, contrast: [2, 0]}\ndata: {path: d.csv}"
