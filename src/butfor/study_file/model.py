@@ -29,8 +29,8 @@ class QuestionPart(Part):
     outcome: str = Field(description="Column of what it may have changed.")
     estimand: Literal["ATE", "ATT", "ATC", "ATO", "LATE"] | EstimandPart = Field(
         default="ATE",
-        description="Whose average effect: ATE everyone, ATT the treated, ATC the untreated, ATO the overlap, LATE those whom "
-        "an instrument moves.",
+        description="Whose average effect: ATE everyone, ATT the treated, ATC the untreated, ATO the overlap, "
+        "LATE those whom an instrument moves.",
     )
     contrast: tuple[Scalar, Scalar] | None = Field(default=None, description="[treated level, reference level]")
     modifiers: tuple[str, ...] = Field(default=(), description="Columns whose subgroups get effects of their own.")
