@@ -9,6 +9,7 @@ import pytest
 
 import butfor as bf
 from butfor.core.errors import NotIdentified, UnknownNode
+from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.antipatterns import check_adjustment
 from butfor.identify.identification import Identification
 from butfor.identify.identify import identify
@@ -41,6 +42,20 @@ def test_what_is_not_identified_names_the_open_path() -> None:
 
 def test_nodes_that_are_not_in_the_data_count_as_latent() -> None:
     assert by("z -> x; z -> y; x -> y", observed=["x", "y"]).strategies == ()
+
+
+def test_a_list_of_independences_says_how_many_it_leaves_out() -> None:
+    causes = "{" + " ".join(f"z{i}" for i in range(9)) + "} -> {x y}; x -> y"
+    found = by(causes)
+    assert len(found.implications) == 20
+    assert found.left_out == found.to_dict()["implications_left_out"] == 9 * 8 // 2 - 20
+    assert "- … and 16 more independences" in str(found)
+    assert by(causes, limit=35).left_out == 1
+    assert "- … and 1 more independence\n" in f"{by(causes, limit=35)}\n"
+    assert by(causes, limit=36).left_out == 0
+    assert "more independence" not in str(by(causes, limit=36))
+    marked = MarkedGraph.from_text("pdag {" + " ".join(f"z{i} -> x" for i in range(9)) + " x -> y}")
+    assert identify(QUESTION, marked).left_out == 9 * 8 // 2 + 9 - 20
 
 
 def test_no_effect_by_the_graph() -> None:

@@ -25,7 +25,7 @@ from butfor.identify.general.effect import GeneralEffect, identify_effect
 from butfor.identify.general.hedge import Hedge
 from butfor.identify.general.sources import OBSERVATION, Experiment, Mosaic, check_sources, identify_from
 from butfor.identify.identification import Identification, Status
-from butfor.identify.implications import independences
+from butfor.identify.implications import Independence, first_independences
 from butfor.identify.instruments import InstrumentProblem, instruments
 from butfor.identify.primal import Primal, primal_structure
 from butfor.identify.proof import (
@@ -97,6 +97,7 @@ def by_graph(
         remedies(graph, search.query, sources) if hopeless else (),
         implications,
         search.bounds if hopeless else (),
+        left_out=search.independences[1],
     )
 
 
@@ -172,8 +173,13 @@ class _Search:
         return tied > MOST_TIED or (tied > MANY_TIED and tied > MANY_TIED_EACH * len(self.general.graph.nodes))
 
     @cached_property
+    def independences(self) -> tuple[tuple[Independence, ...], int | None]:
+        """Those that are listed, and how many more there are."""
+        return first_independences(self.graph, self.limit)
+
+    @cached_property
     def implications(self) -> tuple[str, ...]:
-        found = [str(i) for i in islice(independences(self.graph), self.limit)]
+        found = [str(i) for i in self.independences[0]]
         if self.is_dense:
             self.complete = False
         elif not self.graph.selected and len(self.graph.nodes) <= LARGEST_EXPRESSION:

@@ -11,7 +11,7 @@ from butfor.identify.estimands import adjustment_estimand
 from butfor.identify.expression import quoted_names
 from butfor.identify.generalised_adjustment import GeneralisedAdjustment
 from butfor.identify.identification import Identification, Status
-from butfor.identify.implications import independences
+from butfor.identify.implications import first_independences
 from butfor.identify.proof import ProofStep, listed, separation
 from butfor.identify.query import Query
 from butfor.identify.remedies import Remedy
@@ -40,7 +40,8 @@ def by_marked_graph(
             hint="draw the graph that you believe in, or ask about everyone",
         )
     task = GeneralisedAdjustment.of(graph, query.treatments, query.outcomes)
-    implied = tuple(str(i) for i in islice(independences(task.member), limit))
+    first, left_out = first_independences(task.member, limit)
+    implied = tuple(map(str, first))
     found = list(islice(task.minimal_sets(), limit + 1))
     sets = sorted(found[:limit], key=len)
     if declared is not None and set(declared) <= set(graph.nodes) and task.is_valid(declared):
@@ -60,6 +61,7 @@ def by_marked_graph(
         len(found) <= limit,
         remedies=() if strategies or zero else tuple(_remedies(task)),
         implications=implied,
+        left_out=left_out,
     )
 
 

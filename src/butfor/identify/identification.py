@@ -44,6 +44,7 @@ class Identification:
         remedies: what could be measured or randomised to identify it.
         implications: what the graph says that the data could contradict.
         bounds: intervals that hold an effect that is not identified.
+        left_out: how many independences follow beside those in `implications`; None if nobody counted.
     """
 
     question: Question | Query
@@ -59,6 +60,7 @@ class Identification:
     remedies: tuple[Remedy, ...] = ()
     implications: tuple[str, ...] = ()
     bounds: tuple[Bounds, ...] = ()
+    left_out: int | None = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "status", Status(self.status))
@@ -119,6 +121,7 @@ class Identification:
             "hedge": None if self.hedge is None else [list(self.hedge.outer), list(self.hedge.inner)],
             "remedies": [{**asdict(r), "text": r.describe()} for r in self.remedies],
             "implications": list(self.implications),
+            "implications_left_out": self.left_out,
             "bounds": [b.to_dict() for b in self.bounds],
             "proof": [asdict(step) for step in self.proof],
         }
@@ -148,6 +151,9 @@ class Identification:
         if self.implications:
             lines += ["", "What the data could contradict"]
             lines += [f"- {text}" for text in self.implications]
+            if self.left_out != 0:
+                many = "more" if self.left_out is None else f"{self.left_out:,} more"
+                lines.append(f"- … and {many} independence{'' if self.left_out == 1 else 's'}")
         if not self.complete:
             lines += ["", "There is more than is listed here."]
         return "\n".join(lines)

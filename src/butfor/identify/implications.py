@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, islice
 from math import comb
 
 from butfor.core.effort import Effort
@@ -161,6 +161,22 @@ def independences(graph: CausalGraph, *, effort: Effort | None = None) -> Iterat
                 return
             if given is not None:
                 yield Independence(first, second, given)
+
+
+def first_independences(graph: CausalGraph, limit: int) -> tuple[tuple[Independence, ...], int | None]:
+    """The first independences and how many more there are; None when that takes too long to count.
+
+    >>> [str(i) for i in first_independences(CausalGraph.from_any("a; b; c"), 1)[0]]
+    ['a ⊥ b']
+    >>> first_independences(CausalGraph.from_any("a; b; c"), 1)[1]
+    2
+    """
+    effort = Effort(MOST_STEPS)
+    found = tuple(islice(independences(graph, effort=effort), limit + 1))
+    if len(found) <= limit:
+        return found, None if effort.exhausted else 0
+    counted = count_independences(graph)
+    return found[:limit], None if counted is None else counted - limit
 
 
 def count_independences(graph: CausalGraph, *, effort: Effort | None = None) -> int | None:
