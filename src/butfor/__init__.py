@@ -66,6 +66,7 @@ _HOME = {
     "GES": "discovery.methods",
     "Estimate": "inference.estimate",
     "Boosting": "nuisance.boosting",
+    "ConstantModel": "nuisance.constant",
     "LinearModel": "nuisance.linear",
     "LogisticModel": "nuisance.logistic",
     "Mix": "nuisance.mix",
@@ -83,6 +84,15 @@ _HOME = {
     "PartiallyLinear": "estimators.orthogonal.partially_linear",
     "InteractiveIV": "estimators.orthogonal.interactive_iv",
     "PartiallyLinearIV": "estimators.orthogonal.partially_linear_iv",
+    "SLearner": "estimators.meta.s_learner",
+    "TLearner": "estimators.meta.t_learner",
+    "XLearner": "estimators.meta.x_learner",
+    "RLearner": "estimators.meta.r_learner",
+    "DRLearner": "estimators.meta.dr_learner",
+    "EffectStack": "estimators.meta.stack",
+    "interventional_means": "estimators.interventional",
+    "LinearEffects": "estimators.orthogonal.linear_effects",
+    "Reading": "estimators.base",
     "Estimator": "estimators.base",
     "Fit": "estimators.base",
     "Refutation": "refute.refutation",
@@ -128,14 +138,23 @@ if TYPE_CHECKING:
     from butfor.discovery.propose import propose_graph as propose_graph
     from butfor.estimators.base import Estimator as Estimator
     from butfor.estimators.base import Fit as Fit
+    from butfor.estimators.base import Reading as Reading
     from butfor.estimators.bounds.instrument import InstrumentBounds as InstrumentBounds
     from butfor.estimators.bounds.natural import NaturalBounds as NaturalBounds
     from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
     from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting as AugmentedPrimalWeighting
     from butfor.estimators.functional.learned_plug_in import LearnedPlugIn as LearnedPlugIn
     from butfor.estimators.functional.plug_in import PlugIn as PlugIn
+    from butfor.estimators.interventional import interventional_means as interventional_means
+    from butfor.estimators.meta.dr_learner import DRLearner as DRLearner
+    from butfor.estimators.meta.r_learner import RLearner as RLearner
+    from butfor.estimators.meta.s_learner import SLearner as SLearner
+    from butfor.estimators.meta.stack import EffectStack as EffectStack
+    from butfor.estimators.meta.t_learner import TLearner as TLearner
+    from butfor.estimators.meta.x_learner import XLearner as XLearner
     from butfor.estimators.orthogonal.aipw import AIPW as AIPW
     from butfor.estimators.orthogonal.interactive_iv import InteractiveIV as InteractiveIV
+    from butfor.estimators.orthogonal.linear_effects import LinearEffects as LinearEffects
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
     from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV as PartiallyLinearIV
     from butfor.estimators.regression.lin import Lin as Lin
@@ -162,6 +181,7 @@ if TYPE_CHECKING:
     from butfor.identify.strategies import Randomization as Randomization
     from butfor.inference.estimate import Estimate as Estimate
     from butfor.nuisance.boosting import Boosting as Boosting
+    from butfor.nuisance.constant import ConstantModel as ConstantModel
     from butfor.nuisance.linear import LinearModel as LinearModel
     from butfor.nuisance.logistic import LogisticModel as LogisticModel
     from butfor.nuisance.mix import Mix as Mix

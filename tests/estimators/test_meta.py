@@ -198,6 +198,15 @@ def test_scikit_learn_regressors_serve_as_base_learners() -> None:
     assert len(np.unique(stump)) == 2
 
 
+@every_learner
+def test_effects_of_units_say_why_they_have_no_standard_error(learner: Any) -> None:
+    effects = learner.fit(world(), **ROLES).effect()
+    assert effects.std_error is None
+    assert effects.tidy().names == ("row", "term", "estimate")
+    assert [d.name for d in effects.diagnostics] == ["no-standard-error-of-units"]
+    assert learner.title in effects.diagnostics[0].message
+
+
 # --- nothing leaks ---------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
 from tests.simulation.heterogeneity import HETEROGENEITY
 from tests.simulation.mediation import LEARNED_MEDIATION, MEDIATION
+from tests.simulation.meta import META
 from tests.simulation.worlds import (
     ARMS,
     CONFOUNDED,
@@ -120,6 +121,7 @@ FAST = (
     *FUNCTIONAL,
     *INSTRUMENTAL,
     *HETEROGENEITY,
+    *META,
     *MEDIATION,
 )
 

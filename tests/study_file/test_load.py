@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import butfor as bf
-from butfor.core.errors import StudySyntax
+from butfor.core.errors import InvalidSetting, StudySyntax
 from butfor.study_file.load import build_study, estimators_of, question_of, read_study_file
 from butfor.study_file.model import StudyModel
 from butfor.study_file.template import TEMPLATE
@@ -47,6 +47,21 @@ def test_names_become_objects(tmp_path: Path) -> None:
 def test_names_have_synonyms(tmp_path: Path) -> None:
     text = GOOD + "estimators: [plr, aipw: {outcome_model: mix, floor: 0.05}]"
     assert estimators_of(read_study_file(write(tmp_path, text))) == [bf.PartiallyLinear(), bf.AIPW(floor=0.05)]
+
+
+def test_settings_that_are_words_or_true_and_false(tmp_path: Path) -> None:
+    text = "estimators: [effect_stack: {loss: DR, folds: 3}, s_learner: {interactions: true}, "
+    text += "r_learner: {effect_model: constant}, linear_effects: {along: [age], powers: 2}, "
+    text += "linear_effects: {along: age}]"
+    assert estimators_of(read_study_file(write(tmp_path, GOOD + text))) == [
+        bf.EffectStack(loss="DR", folds=3),
+        bf.SLearner(interactions=True),
+        bf.RLearner(effect_model=bf.ConstantModel()),
+        bf.LinearEffects(along=("age",), powers=2),
+        bf.LinearEffects(along=("age",)),
+    ]
+    with pytest.raises(InvalidSetting, match="loss is 'T'"):
+        estimators_of(read_study_file(write(tmp_path, GOOD + "estimators: [effect_stack: {loss: T}]")))
 
 
 def test_designs(tmp_path: Path) -> None:
@@ -103,6 +118,9 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, message: str, hint: st
         ("aipw: {outcome_model: linar}", "'linar'", "'linear'"),
         ("ipw: {powers: two}", "'two'", "powers"),
         ("aipw: {folds: 2.5}", "2.5; this setting needs a whole number", "folds: 2"),
+        ("s_learner: {interactions: 1}", "1; this setting needs true or false", "interactions: true"),
+        ("linear_effects: {along: 3}", "3; this setting needs names of columns", "along: [age]"),
+        ("effect_stack: {candidates: [t_learner]}", "holds objects", "candidates"),
     ],
 )
 def test_estimators_are_checked(tmp_path: Path, entry: str, message: str, hint: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from butfor.core.errors import StudySyntax, did_you_mean
@@ -14,8 +14,16 @@ from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
 from butfor.estimators.functional.learned_plug_in import LearnedPlugIn
 from butfor.estimators.functional.plug_in import PlugIn
+from butfor.estimators.meta.dr_learner import DRLearner
+from butfor.estimators.meta.r_learner import RLearner
+from butfor.estimators.meta.s_learner import SLearner
+from butfor.estimators.meta.stack import EffectStack
+from butfor.estimators.meta.t_learner import TLearner
+from butfor.estimators.meta.targets import EffectLoss
+from butfor.estimators.meta.x_learner import XLearner
 from butfor.estimators.orthogonal.aipw import AIPW
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
+from butfor.estimators.orthogonal.linear_effects import LinearEffects
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.regression.lin import Lin
@@ -23,6 +31,7 @@ from butfor.estimators.regression.ols import OLS
 from butfor.estimators.weighting.ipw import IPW
 from butfor.inference.covariance import Robust
 from butfor.nuisance.boosting import Boosting
+from butfor.nuisance.constant import ConstantModel
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.linear import LinearModel
 from butfor.nuisance.logistic import LogisticModel
@@ -38,6 +47,13 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         PartiallyLinear,
         InteractiveIV,
         PartiallyLinearIV,
+        LinearEffects,
+        EffectStack,
+        SLearner,
+        TLearner,
+        XLearner,
+        RLearner,
+        DRLearner,
         AugmentedPrimalWeighting,
         LearnedPlugIn,
         PlugIn,
@@ -50,9 +66,16 @@ LEARNERS: Mapping[str, type[Learner] | None] = {
     "linear": LinearModel,
     "logistic": LogisticModel,
     "boosting": Boosting,
+    "constant": ConstantModel,
     "mix": None,
     "default": None,
 }
+# Settings that are one of a few words.
+CHOICES: Mapping[str, Callable[[Any], Any]] = {"covariance": Robust.of, "loss": EffectLoss.of}
+# Settings that are names of columns.
+NAMES = frozenset({"along"})
+# Settings whose values are objects that no word stands for.
+PYTHON_ONLY = frozenset({"candidates"})
 
 
 def estimator(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Estimator:
@@ -78,7 +101,7 @@ def estimator(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Estimator:
                 f"estimators.{name}.{key} is not a setting; {kind.title} needs one of {', '.join(fields) or 'none'}.",
                 hint=did_you_mean(key, fields),
             )
-        chosen[key] = _setting(f"estimators.{name}.{key}", key, value, whole=isinstance(fields[key].default, int))
+        chosen[key] = _setting(f"estimators.{name}.{key}", key, value, fields[key].default)
     try:
         return kind(**chosen)
     except TypeError as error:
@@ -97,18 +120,35 @@ def _lookup(name: str) -> type[Estimator]:
     return ESTIMATORS[name]
 
 
-def _setting(where: str, key: str, value: Any, *, whole: bool) -> Any:
+def _setting(where: str, key: str, value: Any, default: Any) -> Any:
     if key.endswith("_model"):
-        if not isinstance(value, str) or value not in LEARNERS:
-            raise StudySyntax(
-                f"{where} is {value!r}; a nuisance model needs one of {', '.join(LEARNERS)}.",
-                hint=did_you_mean(str(value), LEARNERS),
-            )
-        kind = LEARNERS[value]
-        return None if kind is None else kind()
-    if key == "covariance":
-        return Robust.of(value)
+        return _learner(where, value)
+    if key in CHOICES:
+        return CHOICES[key](value)
+    if key in PYTHON_ONLY:
+        raise StudySyntax(
+            f"{where} holds objects; a study file has words only.", hint=f"leave out {key}, or use Python"
+        )
+    if key in NAMES:
+        if not isinstance(value, str | list) or not all(isinstance(name, str) for name in value):
+            raise StudySyntax(f"{where} is {value!r}; this setting needs names of columns.", hint=f"{key}: [age]")
+        return (value,) if isinstance(value, str) else tuple(value)
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise StudySyntax(f"{where} is {value!r}; this setting needs true or false.", hint=f"{key}: true")
+        return value
+    whole = isinstance(default, int)
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         kind = "whole number" if whole else "number"
         raise StudySyntax(f"{where} is {value!r}; this setting needs a {kind}.", hint=f"{key}: {2 if whole else 0.05}")
     return value
+
+
+def _learner(where: str, value: Any) -> Learner | None:
+    if not isinstance(value, str) or value not in LEARNERS:
+        raise StudySyntax(
+            f"{where} is {value!r}; a nuisance model needs one of {', '.join(LEARNERS)}.",
+            hint=did_you_mean(str(value), LEARNERS),
+        )
+    kind = LEARNERS[value]
+    return None if kind is None else kind()

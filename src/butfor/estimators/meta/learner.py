@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from butfor.core.diagnostic import Diagnostic, Severity
 from butfor.core.errors import InvalidSetting, MethodMismatch
 from butfor.core.rng import Seed, seed_of
 from butfor.data.dataset import open_dataset
@@ -111,7 +112,7 @@ class MetaFit(Fit):
     nuisances: Nuisances | None = None
 
     def effect(self, new_data: Any = None) -> EffectTable:
-        """The effect of each unit for each contrast. These methods give no standard error for a single unit.
+        """The effect of each unit for each contrast, without a standard error: a diagnostic says why.
 
         Args:
             new_data: a frame, file or table with the covariates. Default: the rows of the fit, each by a model that
@@ -123,7 +124,7 @@ class MetaFit(Fit):
             covariates = self.sample.covariates
             rows = open_dataset(new_data).read(design_request(covariates))
             found = self.model.predict(design_matrix(rows, covariates))
-        return EffectTable(self.sample.treatment.terms, found, np.full(found.shape, np.nan))
+        return EffectTable(self.sample.treatment.terms, found, diagnostics=(_no_std_error(self.estimator.title),))
 
     @cached_property
     def model(self) -> EffectModel:
@@ -142,6 +143,15 @@ class MetaFit(Fit):
                 f"The fit is of {self.estimator.title}; effects of units need a meta-learner.", hint="DRLearner()"
             )
         return self.estimator, self.nuisances
+
+
+def _no_std_error(title: str) -> Diagnostic:
+    return Diagnostic(
+        "no-standard-error-of-units",
+        Severity.NOTE,
+        f"{title}: effects of single units come without a standard error, because nothing is known of how fast an "
+        "arbitrary learner approaches them. group_effects and best_linear_predictor of the fit have valid intervals.",
+    )
 
 
 def _fit(learner: EffectLearner, nuisances: Nuisances, question: Question, strategy: Strategy) -> MetaFit:

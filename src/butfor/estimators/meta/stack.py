@@ -30,7 +30,11 @@ FloatArray = NDArray[np.float64]
 MOST_CANDIDATES = 10
 # Prior probability that the effect is the same for all.
 SAME_FOR_ALL = 0.5
-# What a candidate's improbability costs, in variances of the loss's noise per independent unit.
+# What a candidate's improbability costs, in variances of the loss's noise per independent unit: the least for which
+# this proof goes through. With Y = η + ξ, ξ normal of variance σ², and β the price of log(1/π), the minimum f_s of
+# |Y − f_s|² + ½ Σ s_k |f_k − f_s|² + β Σ s_k log(1/π_k) satisfies for every j (the criterion is quadratic in s)
+#     |η − f_s|² ≤ |η − f_j|² + β log(1/π_j) + max_k [2ξ'(f_k − f_j) − ½|f_k − f_j|² − β log(1/π_k)],
+# and E exp(max_k[…]/β) ≤ Σ_k π_k exp((2σ²/β² − 1/2β) |f_k − f_j|²) ≤ 1 as soon as β ≥ 4σ²; then E max_k[…] ≤ 0.
 TEMPERATURE = 4.0
 
 
@@ -189,14 +193,16 @@ def independent_units(sample: Sample, rows: NDArray[np.intp]) -> tuple[FloatArra
     return weight, 1.0 / float(together @ together)
 
 
-def q_aggregation(gram: FloatArray, prior: FloatArray, units: float) -> FloatArray:
-    """argmin ½ s'Gs + ½ Σ s_j G_jj + (4 G_00/n) Σ s_j log(1/π_j) over the simplex.
+def q_aggregation(gram: FloatArray, prior: FloatArray, units: float, *, variance: float | None = None) -> FloatArray:
+    """argmin ½ s'Gs + ½ Σ s_j G_jj + (4σ²/n) Σ s_j log(1/π_j) over the simplex.
 
     Args:
         gram: G_jk = Σ w (target − τ_j)(target − τ_k), weights summing to one; the first candidate is the constant.
         prior: π.
         units: n.
+        variance: σ². Default: G_00, which is it when effects do not differ, and too much of it when they do.
     """
-    price = 0.5 * np.diag(gram) + TEMPERATURE * gram[0, 0] / units * np.log(1.0 / prior)
+    noise = float(gram[0, 0]) if variance is None else variance
+    price = 0.5 * np.diag(gram) + TEMPERATURE * noise / units * np.log(1.0 / prior)
     # On the simplex Σ s_k = 1, so that a linear term is a quadratic one: p's = s'(p1' + 1p')s / 2.
     return simplex_minimum(0.5 * gram + 0.5 * (price[:, None] + price[None, :]))
