@@ -41,6 +41,7 @@ NB_MODULE(_kernels, m) {
 
     bind_forest(m);
     bind_slopes(m);
+    bind_curves(m);
 
     m.def("comoments", [](Matrix rows, std::optional<Vector> weights, std::optional<Codes> groups,
                           std::size_t group_count, int threads) {

@@ -1,8 +1,6 @@
 // The forest's door to Python: arrays in, arrays out; the face in butfor.native.forest has checked them.
 #include "bindings.hpp"
 
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
 #include <optional>
@@ -10,9 +8,11 @@
 #include <utility>
 #include <vector>
 
-#include "models.hpp"
-#include "predict.hpp"
 #include "arms.hpp"
+#include "arrays.hpp"
+#include "models.hpp"
+#include "ordered.hpp"
+#include "predict.hpp"
 #include "train.hpp"
 
 namespace nb = nanobind;
@@ -20,25 +20,8 @@ using namespace butfor::forest;
 
 namespace {
 
-template <typename T, int D>
-using In = nb::ndarray<const T, nb::ndim<D>, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Out = nb::ndarray<nb::numpy, T>;
-
-template <typename T>
-Out<T> array(std::vector<T> values, std::initializer_list<std::size_t> shape) {
-    auto* owned = new std::vector<T>(std::move(values));
-    nb::capsule owner(owned, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return Out<T>(owned->data(), shape.size(), shape.begin(), owner);
-}
-
-template <typename Array>
-auto pointer(const std::optional<Array>& optional) -> decltype(optional->data()) {
-    return optional ? optional->data() : nullptr;
-}
-
 // The kinds of forest, in the order of butfor.native.forest.Kind.
-enum class Kind { causal, instrumental, regression, linear };
+enum class Kind { causal, instrumental, regression, linear, quantile, survival, probability };
 
 template <Sides sides, typename Use>
 auto with_linear(std::size_t treatments, const Columns& columns, Use use) {
@@ -59,7 +42,9 @@ auto with_means(std::size_t outcomes, const Columns& columns, Use use) {
         case 2: return use(Regression<2>{columns});
         case 3: return use(Regression<3>{columns});
         case 4: return use(Regression<4>{columns});
-        default: throw std::invalid_argument("a forest has one to four outcomes");
+        case 5: return use(Regression<5>{columns});
+        case 6: return use(Regression<6>{columns});
+        default: throw std::invalid_argument("a forest has one to six outcomes");
     }
 }
 
@@ -70,6 +55,8 @@ auto with_model(Kind kind, std::size_t width, const Columns& columns, Use use) {
         case Kind::causal: return with_linear<Sides::arms>(width, columns, use);
         case Kind::linear: return with_linear<Sides::both>(width, columns, use);
         case Kind::instrumental: return use(Instrumental{columns});
+        case Kind::quantile: return use(Quantile{columns});
+        case Kind::survival: return use(Survival{columns});
         default: return with_means(width, columns, use);
     }
 }

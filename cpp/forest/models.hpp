@@ -29,7 +29,7 @@ enum class Sides {
 // The columns of a forest, each of length n: `weights` may be null, unused ones are null.
 struct Columns {
     const double* outcome;     // n × outcomes
-    const double* treatment;   // n × treatments
+    const double* treatment;   // n × treatments; of a survival forest, whether each time ended in an event
     const double* instrument;  // n
     const double* weights;
     double weight(std::uint32_t row) const { return weights ? weights[row] : 1.0; }

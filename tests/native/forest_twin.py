@@ -57,6 +57,22 @@ def ranks(column: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(column), 0, 1 + np.searchsorted(distinct, column))
 
 
+def quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
+    """The least value at which the weighted distribution function reaches the level."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order]) >= level * weights.sum() * (1 - 1e-12)
+    return float(values[order][reached][0])
+
+
+def survival(time: np.ndarray, event: np.ndarray, weights: np.ndarray, at: float) -> tuple[float, float]:
+    """Kaplan-Meier's and Nelson-Aalen's share that survives, one death time after the other."""
+    alive, hazard = 1.0, 0.0
+    for t in np.unique(time[(event > 0) & (weights > 0) & (time <= at)]):
+        share = weights[(time == t) & (event > 0)].sum() / weights[time >= t].sum()
+        alive, hazard = alive * (1.0 - share), hazard + share
+    return alive, exp(-hazard)
+
+
 @dataclass
 class Problem:
     """Standardised columns, and the shape of the forest."""
@@ -66,6 +82,8 @@ class Problem:
     treatment: np.ndarray | None = None  # n, or n × several
     arms: bool = False  # several treatments are the arms of one
     instrument: np.ndarray | None = None
+    event: np.ndarray | None = None  # makes it a survival forest
+    quantiles: bool = False
     weights: np.ndarray | None = None
     clusters: np.ndarray | None = None
     seed: int = 0
@@ -86,6 +104,11 @@ class Problem:
     def label(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Pseudo-outcomes ρ and sizes of a node's rows, both times their weights."""
         w, y = self.w[rows], self.outcome[rows]
+        if self.event is not None:
+            return self.label_survival(w, y[:, 0], self.event[rows])
+        if self.quantiles:
+            below = np.column_stack([y[:, 0] <= quantile(y[:, 0], w, level) for level in (0.1, 0.5, 0.9)]).astype(float)
+            return w[:, None] * (below - np.average(below, axis=0, weights=w)), w
         if self.treatment is None:
             return w[:, None] * (y - np.average(y, axis=0, weights=w)), w
         if self.treatment.ndim == 2:
@@ -97,6 +120,15 @@ class Problem:
             return None
         slope = np.average((z - z0) * (y[:, 0] - y0), weights=w) / bottom
         return (w * (z - z0) * (y[:, 0] - y0 - slope * (t - t0)))[:, None], w * (z - z0) ** 2
+
+    @staticmethod
+    def label_survival(w: np.ndarray, time: np.ndarray, event: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Martingale residuals."""
+        if not event.any():
+            return None
+        steps = {t: w[(time == t) & (event > 0)].sum() / w[time >= t].sum() for t in np.unique(time[event > 0])}
+        hazard = np.array([sum(step for t, step in steps.items() if t <= mine) for mine in time])
+        return (w * (event - hazard))[:, None], w * event
 
     def label_slopes(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
         """Several slopes: scores in the metric of the treatments' covariance, here by its symmetric root."""
@@ -160,7 +192,9 @@ class Problem:
 
     def statistics(self, rows: np.ndarray) -> np.ndarray:
         y, w = self.outcome[rows], self.w[rows]
-        if self.treatment is None:
+        if self.event is not None:
+            products = self.event[rows, None]
+        elif self.treatment is None:
             products = y
         elif self.treatment.ndim == 2:
             t = self.treatment[rows]

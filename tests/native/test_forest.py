@@ -33,7 +33,8 @@ def world(n: int, p: int, seed: int = 0, missing: float = 0.0, levels: int = 0) 
     treatment = 0.5 * instrument + rng.normal(size=n)
     outcome = treatment * np.maximum(x[:, 0], 0.0) + x[:, -1] + rng.normal(size=n)
     x[rng.random((n, p)) < missing] = np.nan
-    return {"covariates": x, "outcome": outcome, "treatment": treatment, "instrument": instrument}
+    event = (rng.random(n) < 0.7).astype(float)
+    return {"covariates": x, "outcome": outcome, "treatment": treatment, "instrument": instrument, "event": event}
 
 
 def standard(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
@@ -41,11 +42,15 @@ def standard(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     return centred / np.sqrt(np.average(centred**2, axis=0, weights=weights))
 
 
+def in_one_unit(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    centred = values - np.average(values, axis=0, weights=weights)
+    return centred / np.sqrt(np.mean(np.average(centred**2, axis=0, weights=weights)))
+
+
 def standard_treatment(kind: Kind, treatment: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
     if treatment.ndim == 1 or kind is Kind.LINEAR:
         return standard(treatment, weights)
-    centred = treatment - np.average(treatment, axis=0, weights=weights)
-    return centred / np.sqrt(np.mean(np.average(centred**2, axis=0, weights=weights)))
+    return in_one_unit(treatment, weights)
 
 
 def several(n: int, p: int, k: int, arms: bool, seed: int, **more: Any) -> Columns:
@@ -62,11 +67,14 @@ def several(n: int, p: int, k: int, arms: bool, seed: int, **more: Any) -> Colum
 def twin_of(kind: Kind, columns: Columns, growth: Growth, seed: int) -> Problem:
     w = columns.weights
     y = np.asarray(columns.outcome)
+    y = y[:, None] if y.ndim == 1 else y
     return Problem(
         bins=np.column_stack([ranks(x) for x in np.asarray(columns.covariates).T]),
-        outcome=standard(y[:, None] if y.ndim == 1 else y, w),
-        treatment=None if kind is Kind.REGRESSION else standard_treatment(kind, np.asarray(columns.treatment), w),
+        outcome=in_one_unit(y, w) if kind is Kind.PROBABILITY else standard(y, w),
+        treatment=standard_treatment(kind, np.asarray(columns.treatment), w) if kind.treated else None,
         arms=kind is Kind.CAUSAL,
+        event=columns.event if kind is Kind.SURVIVAL else None,
+        quantiles=kind is Kind.QUANTILE,
         instrument=standard(columns.instrument, w) if kind is Kind.INSTRUMENTAL else None,
         weights=w,
         clusters=columns.clusters,
@@ -117,6 +125,15 @@ def test_every_setting_is_the_twin(growth: Growth) -> None:
 def test_clusters_are_drawn_whole() -> None:
     clusters = np.random.default_rng(0).integers(0, 30, 150)
     assert_twin(Kind.CAUSAL, Columns(**world(150, 3, 4), clusters=clusters), Growth(trees=40, min_node_size=2))
+
+
+def test_shares_of_classes_are_the_twin_and_add_up() -> None:
+    w, rng = world(150, 3, 6), np.random.default_rng(6)
+    classes = np.eye(4)[np.where(w["covariates"][:, 0] > 0, rng.integers(0, 4, 150), rng.integers(0, 2, 150))]
+    forest = assert_twin(Kind.PROBABILITY, Columns(w["covariates"], classes), Growth(trees=40, min_node_size=3))
+    assert_allclose(forest.outside.value.sum(axis=1), 1.0)
+    assert forest.outside.value.min() > -1e-12
+    assert_allclose(forest.outside.combine(np.ones((1, 4))).variance, 0.0, atol=1e-12)
 
 
 def test_several_outcomes_are_the_twin() -> None:
@@ -173,7 +190,7 @@ def test_a_single_arm_is_a_causal_forest() -> None:
     assert_allclose(doubled.variance, 4.0 * one.outside.variance)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     n=st.integers(100, 200),
     p=st.integers(1, 4),
@@ -356,7 +373,7 @@ def test_progress_is_reported_and_may_stop_the_forest() -> None:
         ({"covariates": np.full((50, 2), -np.inf)}, InfiniteValues, "infinite in column 0"),
         ({"covariates": np.empty((50, 0))}, InvalidSetting, r"shape \(50, 0\)"),
         ({"covariates": np.empty((50, 70_000), dtype=np.int8)}, InvalidSetting, "1 to 65,535 columns"),
-        ({"outcome": np.ones((50, 5))}, InvalidSetting, r"outcome has shape \(50, 5\)"),
+        ({"outcome": np.ones((50, 7))}, InvalidSetting, r"outcome has shape \(50, 7\)"),
         ({"outcome": np.ones(49)}, InvalidSetting, r"outcome has shape \(49,\)"),
         ({"weights": np.zeros(50)}, InvalidSetting, "least weight is 0"),
         ({"weights": np.full(50, np.inf)}, InfiniteValues, "weights is infinite"),

@@ -132,3 +132,36 @@ class SlopeBags:
 def forest_slopes(
     codes: Codes, trees: SlopeTrees, columns: SlopeColumns, bags: SlopeBags | None, threads: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]: ...
+
+class CurveTrees:
+    def __init__(
+        self,
+        nodes: Words,
+        node_start: LongArray,
+        leaf_start: LongArray,
+        members: IntArray,
+        member_end: LongArray,
+        weights: FloatArray | None,
+        bag_size: int,
+    ) -> None: ...
+
+class CurveBags:
+    def __init__(
+        self, unit_rows: RowNumbers | None, unit_start: RowNumbers | None, sample: ForestSampling, seed: int
+    ) -> None: ...
+
+class CurveRows:
+    def __init__(self, rank: IntArray, outcome: FloatArray, event: FloatArray | None) -> None: ...
+
+def forest_quantiles(
+    codes: Codes, trees: CurveTrees, rows: CurveRows, bags: CurveBags | None, levels: FloatArray, threads: int
+) -> FloatArray: ...
+def forest_survival(
+    codes: Codes,
+    trees: CurveTrees,
+    rows: CurveRows,
+    bags: CurveBags | None,
+    times: FloatArray,
+    kaplan_meier: bool,
+    threads: int,
+) -> FloatArray: ...

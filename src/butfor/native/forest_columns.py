@@ -16,7 +16,7 @@ FloatArray = NDArray[np.float64]
 
 MOST_ROWS = 2**31 - 1
 MOST_FEATURES = 2**16 - 1
-MOST_OUTCOMES = 4
+MOST_OUTCOMES = 6
 MOST_TREATMENTS = 5
 # The least eigenvalue of the treatments' correlations.
 LEAST_INDEPENDENT = 1e-9
@@ -26,14 +26,27 @@ class Kind(IntEnum):
     """What a forest estimates at each point of the covariates.
 
     `CAUSAL`: the effects of up to five arms against a reference, or of one amount. `INSTRUMENTAL`: the effect of the
-    part of a treatment that an instrument moves. `REGRESSION`: up to four expectations. `LINEAR`: the slopes on up to
-    five amounts at once.
+    part of a treatment that an instrument moves. `REGRESSION`: up to six expectations.
+    `PROBABILITY`: the shares of up to six classes. `LINEAR`: the slopes on up to
+    five amounts at once. `QUANTILE`, `SURVIVAL`: whole distributions; what they say is read by `forest_curves.Curves`,
+    while their own estimates are the mean outcome and the share of events.
     """
 
     CAUSAL = 0
     INSTRUMENTAL = 1
     REGRESSION = 2
     LINEAR = 3
+    QUANTILE = 4
+    SURVIVAL = 5
+    PROBABILITY = 6
+
+    @property
+    def treated(self) -> bool:
+        """Whether it needs a treatment."""
+        return self in (Kind.CAUSAL, Kind.INSTRUMENTAL, Kind.LINEAR)
+
+
+MEANS = (Kind.REGRESSION, Kind.PROBABILITY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +55,11 @@ class Columns:
 
     Attributes:
         covariates: n × p; NaN where a value is missing.
-        outcome: n, or n × k for a regression of several outcomes at once.
+        outcome: n, or n × k for several regressions at once, or for the indicators of k classes.
         treatment: n, centred at its expectation given the covariates (causal, linear and instrumental forests); or
             n × k for several amounts, or for the indicators of all arms but the reference, each less the propensity.
         instrument: n, centred likewise (instrumental forests).
+        event: n of 0 and 1, whether each outcome is the time of an event or when sight was lost (survival forests).
         weights: n positive weights, default 1.
         clusters: n codes of the units that are drawn together.
     """
@@ -56,6 +70,7 @@ class Columns:
     instrument: NDArray[Any] | None = None
     weights: NDArray[Any] | None = None
     clusters: NDArray[Any] | None = None
+    event: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +88,16 @@ class Standard:
     def of(cls, kind: Kind, columns: Columns, n: int) -> Standard:
         """Check the columns and standardise them."""
         weights = _positive_weights(columns.weights, n)
-        outcomes = _as_columns(columns.outcome, n, "outcome", MOST_OUTCOMES if kind is Kind.REGRESSION else 1)
+        outcomes = _as_columns(columns.outcome, n, "outcome", MOST_OUTCOMES if kind in MEANS else 1)
         centre = np.array([_mean(y, weights) for y in outcomes.T])
         centred = outcomes - centre
         spread = np.array([_spread(y, weights) or 1.0 for y in centred.T])
+        if kind is Kind.PROBABILITY:  # classes share a unit
+            spread = np.full_like(spread, np.sqrt(np.mean(spread**2)))
         outcome = np.ascontiguousarray(centred / spread)
-        if kind is Kind.REGRESSION:
+        if kind is Kind.SURVIVAL:
+            return cls(outcome, _events(columns.event, n), None, weights, np.zeros(1), np.ones(1))
+        if not kind.treated:
             return cls(outcome, None, None, weights, centre, spread)
         most = MOST_TREATMENTS if kind in (Kind.CAUSAL, Kind.LINEAR) else 1
         treatment, scale = _varying(columns.treatment, weights, n, "treatment", most)
@@ -158,6 +177,17 @@ def _varying(
     if (spread <= 1e-12 * np.maximum(np.abs(array).max(axis=0, initial=0.0), 1e-300)).any():
         raise ConstantColumn(f"{what} has one value; a forest needs a {what} that varies.", hint="check the column")
     return np.ascontiguousarray(centred / spread), spread
+
+
+def _events(values: NDArray[Any] | None, n: int) -> FloatArray:
+    event = _as_columns(values, n, "event", 1)
+    if not np.isin(event, (0.0, 1.0)).all():
+        raise InvalidSetting(
+            f"event has values between {event.min()} and {event.max()}; it needs 0 and 1.", hint="flags"
+        )
+    if not event.any():
+        raise ConstantColumn("event is 0 in all rows; survival needs some events.", hint="check the column")
+    return np.ascontiguousarray(event)
 
 
 def _independent(treatment: FloatArray) -> None:
