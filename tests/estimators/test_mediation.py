@@ -39,7 +39,7 @@ from butfor.nuisance.learner import Learner
 from tests.estimators.by_graph import fit_strategy
 from tests.estimators.saturated import CellMeans, CellShares
 from tests.identify.exact import ExactModel
-from tests.identify.exact_functional import FunctionalModel
+from tests.identify.functional_models import FunctionalModel
 
 EXACT = MediationAnalysis(outcome_model=CellMeans(), propensity_model=CellShares(), folds=2, floor=1e-6)
 LINEAR = MediationAnalysis(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
@@ -105,7 +105,7 @@ def nested_means(model: FunctionalModel, mediators: tuple[str, ...]) -> dict[tup
 def test_exact_nuisances_give_the_nested_counterfactuals(text: str, mediators: tuple[str, ...], seed: int) -> None:
     graph = CausalGraph.from_any(text)
     model = FunctionalModel.random(graph, np.random.default_rng(seed))
-    fit = fit_table(graph, model.observed(), mediators)
+    fit = fit_table(graph, model.table(), mediators)
     truth = nested_means(model, mediators)
     assert fit.result.labels == tuple(f"x: 1 - 0, {name}" for name in EFFECTS)
     assert_allclose(fit.result.value, five_effects(truth), atol=1e-10)

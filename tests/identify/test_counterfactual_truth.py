@@ -20,7 +20,7 @@ from butfor.identify.general import Experiment, identify_effect
 from butfor.identify.general.sources import OBSERVATION
 from tests.graph.strategies import graphs
 from tests.identify.counterfactual_queries import queries
-from tests.identify.functional_models import random_model
+from tests.identify.functional_models import FunctionalModel
 
 EXACT = 1e-9
 
@@ -64,7 +64,7 @@ def test_formulas_are_exact_in_random_models(text: str, query: str) -> None:
     found = identify_counterfactual(graph, asked).require()
     sizes = dict.fromkeys(graph.nodes, 3 if len(graph.nodes) < 5 else 2)
     for seed in range(20):
-        model = random_model(graph, np.random.default_rng(seed), sizes)
+        model = FunctionalModel.random(graph, np.random.default_rng(seed), sizes)
         truth = model.truth(asked)
         assert 0 < truth < 1
         assert abs(model.value_of(found) - truth) < EXACT
@@ -87,7 +87,7 @@ def test_experiments_add_what_observation_lacks(text: str, query: str, experimen
     found = identify_counterfactual(graph, query, sources).require()
     asked = parse_counterfactual(query, graph)
     for seed in range(20):
-        model = random_model(graph, np.random.default_rng(seed), 3)
+        model = FunctionalModel.random(graph, np.random.default_rng(seed), 3)
         assert abs(model.value_of(found, *experiments) - model.truth(asked)) < EXACT
 
 
@@ -99,7 +99,7 @@ def test_the_interventional_form_is_exact_even_where_observation_does_not_give_i
     assert not found.identified
     assert identify_counterfactual(graph, asked).expression == parse_expression("P(x', m, y)")
     for seed in range(20):
-        model = random_model(graph, np.random.default_rng(seed), 2)
+        model = FunctionalModel.random(graph, np.random.default_rng(seed), 2)
         truth = model.truth(parse_counterfactual("P(y_{m}, x)", graph))
         assert abs(model.value_of(found.interventional, ("m",)) - truth) < EXACT
 
@@ -119,7 +119,7 @@ def test_every_identified_query_equals_the_truth(data: st.DataObject) -> None:
         assume(False)
         return
     seed = data.draw(st.integers(0, 2**32 - 1))
-    model = random_model(graph, np.random.default_rng(seed), 2)
+    model = FunctionalModel.random(graph, np.random.default_rng(seed), 2)
     truth = model.truth(query)
     assume(not np.isnan(truth))
     if found.expression is not None:
@@ -148,7 +148,7 @@ def test_hidden_nodes_count_as_hidden_causes(data: st.DataObject) -> None:
     except InvalidSetting:
         assume(False)
         return
-    model = random_model(graph, np.random.default_rng(data.draw(st.integers(0, 1000))), 2)
+    model = FunctionalModel.random(graph, np.random.default_rng(data.draw(st.integers(0, 1000))), 2)
     truth = model.truth(query)
     assume(found.expression is not None and not np.isnan(truth))
     assert found.expression is not None
@@ -183,7 +183,7 @@ def test_the_effect_on_the_treated_agrees_with_adjustment(graph: bf.CausalGraph,
     z = next((z for z in sets if graph.is_backdoor_set(x, y, z)), None)
     assume(z is not None and len(graph.bidirected) <= 6)
     found = identify_counterfactual(graph, effect_on_the_treated(x, y)).require()
-    model = random_model(graph, np.random.default_rng(seed), 2)
+    model = FunctionalModel.random(graph, np.random.default_rng(seed), 2)
     formula = f"P({y} | {x})"
     if z:
         formula = f"sum_{{{', '.join(z)}}} P({y} | {', '.join((x, *z))}) P({', '.join(z)} | {x}')"

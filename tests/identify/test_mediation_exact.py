@@ -22,7 +22,7 @@ from butfor.identify.mediation import (
 )
 from butfor.identify.mediation.cross_world import CrossWorld
 from tests.graph.strategies import graphs
-from tests.identify.exact_functional import FunctionalModel, IntArray, data_leave_open
+from tests.identify.functional_models import FunctionalModel, IntArray, data_leave_open
 
 MODELS = 20
 LEVELS = list(itertools.product((0, 1), repeat=2))
@@ -72,7 +72,7 @@ def test_natural_effects_equal_nested_counterfactuals(text: str, mediators: tupl
         graph, "x", "y", [e for e in latent_projection(graph).directed if e[1] not in mediators]
     )  # the general expression, also where the mediation formula holds
     for model in models(graph, 1):
-        data = model.observed()
+        data = model.table()
         for expression in (found.expression, world.expression):
             value = reader(expression, "x", "y", data)
             for high, low in LEVELS:
@@ -85,7 +85,7 @@ def test_direct_and_indirect_effects_add_up_to_the_total_effect(text: str, media
     graph = bf.CausalGraph.from_any(text)
     contrasts = {c.name: c for c in identify_natural_effects(graph, "x", "y", mediators).contrasts}
     for model in models(graph, 2, 5):
-        data = model.observed()
+        data = model.table()
         effect = {
             n: reader(c.higher, "x", "y", data)(1, 0) - reader(c.lower, "x", "y", data)(1, 0)
             for n, c in contrasts.items()
@@ -116,7 +116,7 @@ def test_path_specific_effects_equal_counterfactuals_along_the_paths(text: str, 
     graph = bf.CausalGraph.from_any(text)
     found = identify_path_specific(graph, "x", "y", paths)
     for model in models(graph, 3):
-        value = reader(found.expression, "x", "y", model.observed())
+        value = reader(found.expression, "x", "y", model.table())
         for high, low in LEVELS:
             truth = model.mean(model.along("y", "x", found.edges, high, low))
             assert value(high, low) == pytest.approx(truth, abs=1e-9)
@@ -124,7 +124,7 @@ def test_path_specific_effects_equal_counterfactuals_along_the_paths(text: str, 
 
 def drawn(model: FunctionalModel, mediators: list[str], given: list[str], high: int, low: int) -> float:
     """P(Y(x, G)) with G drawn from the mediators under x' among units alike in the covariates, by definition."""
-    weights, natural, treated = model.weights(), model.world(), model.world({"x": low})
+    weights, natural, treated = model.weights, model.world(), model.world({"x": low})
     found = 0.0
     for c in itertools.product((0, 1), repeat=len(given)):
         alike = weights * np.all([natural[n] == v for n, v in zip(given, c, strict=True)], axis=0)
@@ -150,7 +150,7 @@ def test_interventional_effects_equal_random_draws(text: str, mediators: list[st
     graph = bf.CausalGraph.from_any(text)
     found = identify_interventional_effects(graph, "x", "y", mediators, given=given)
     for model in models(graph, 4):
-        value = reader(found.expression, "x", "y", model.observed())
+        value = reader(found.expression, "x", "y", model.table())
         for high, low in LEVELS:
             assert value(high, low) == pytest.approx(drawn(model, mediators, given, high, low), abs=1e-9)
 
@@ -168,7 +168,7 @@ def test_whatever_is_identified_equals_the_truth(graph: bf.CausalGraph, data: st
     world = CrossWorld(seen, x, y, frozenset(active))
     assume(natural.identified or controlled.identified or world.identified)
     model = next(models(graph, len(graph.directed), 1))
-    joint = model.observed()
+    joint = model.table()
     if natural.identified:
         value = reader(natural.expression, x, y, joint)
         assert value(1, 0) == pytest.approx(model.mean(nested(model, x, y, (m,), 1, 0)), abs=1e-9)
@@ -195,8 +195,8 @@ def every_graph(names: str, keep: float = 1.0, seed: int = 0) -> Iterator[bf.Cau
 
 def check_verdict(graph: bf.CausalGraph, identified: bool, target: Callable[[FunctionalModel], IntArray]) -> None:
     """Identified: no change of the hidden laws moves the effect alone. Not identified: in some rich model one does."""
-    noise = 9 if len(graph.nodes) == 3 else 6
-    rich = (FunctionalModel.random(graph, np.random.default_rng(s), noise=noise, hidden=3) for s in range(12))
+    functions = 7 if len(graph.nodes) == 3 else 4
+    rich = (FunctionalModel.random(graph, np.random.default_rng(s), functions=functions, hidden=3) for s in range(12))
     if identified:
         first = next(rich)
         assert not data_leave_open(first, target(first))

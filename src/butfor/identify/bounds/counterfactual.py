@@ -15,6 +15,8 @@ from butfor.core.serial import public_value
 class Event:
     """A variable is at a level, perhaps after others were set.
 
+    Bounds are numbers and need levels; the events of `identify.counterfactual` are symbols (y' is any value but y).
+
     Args:
         variable: its name.
         level: the position of the level, from 0.
