@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from butfor.core.diagnostic import Diagnostic
 from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
@@ -100,28 +101,55 @@ class AIPW(Estimator):
     def _fit_once(
         self, sample: Sample, question: Question, strategy: Strategy, seed: int, cache: NuisanceCache | None
     ) -> Fit:
-        folds = sample_folds(sample, self.folds, seed, cache)
-        outcome = cross_fit_outcome_by_arm(sample, self.outcome_model or default_outcome_model(), folds, seed, cache)
-        propensity = cross_fit_propensity(
-            sample, self.propensity_model or default_propensity_model(), folds, seed, cache
-        )
-        floored, diagnostics = lift(propensity.values, self.floor)
-        fit = _solve(self, sample, question, strategy, (outcome.values, floored), seed)
-        words = (
-            f"outcome given treatment and covariates: {outcome.words}",
-            f"treatment given covariates: {propensity.words}",
-        )
-        return replace(fit.with_diagnostics(*diagnostics), nuisance_summary=words)
+        arms = cross_fit_arms(sample, self.learners, (self.folds, self.floor), seed, cache)
+        fit = solve_scores(self, sample, question, strategy, (arms.outcomes, arms.propensity), seed)
+        return replace(fit.with_diagnostics(*arms.diagnostics), nuisance_summary=arms.words)
 
 
-def _solve(
-    estimator: AIPW,
+@dataclass(frozen=True, eq=False)
+class ArmNuisances:
+    """E[Y | arm, X] and P(arm | X), both rows × arms and out of fold, the latter above a floor."""
+
+    outcomes: FloatArray
+    propensity: FloatArray
+    diagnostics: tuple[Diagnostic, ...]
+    words: tuple[str, ...]
+
+
+def cross_fit_arms(
+    sample: Sample,
+    models: tuple[Learner | None, ...],
+    splitting: tuple[int, float],
+    seed: int,
+    cache: NuisanceCache | None,
+) -> ArmNuisances:
+    """The nuisances of the interactive model.
+
+    Args:
+        models: of outcome and treatment; None stands for the default.
+        splitting: how many folds, and the floor of propensities.
+    """
+    outcome_model, propensity_model = models
+    folds = sample_folds(sample, splitting[0], seed, cache)
+    outcome = cross_fit_outcome_by_arm(sample, outcome_model or default_outcome_model(), folds, seed, cache)
+    propensity = cross_fit_propensity(sample, propensity_model or default_propensity_model(), folds, seed, cache)
+    floored, diagnostics = lift(propensity.values, splitting[1])
+    words = (
+        f"outcome given treatment and covariates: {outcome.words}",
+        f"treatment given covariates: {propensity.words}",
+    )
+    return ArmNuisances(outcome.values, floored, diagnostics, words)
+
+
+def solve_scores(
+    estimator: Estimator,
     sample: Sample,
     question: Question,
     strategy: Strategy,
     nuisances: tuple[FloatArray, FloatArray],
     seed: int,
 ) -> Fit:
+    """The fit that the efficient score makes of outcomes and propensities (rows × arms each)."""
     outcomes, propensity = nuisances
     scores = doubly_robust_scores(sample, outcomes, propensity)
     labels, value, influence = tilted_effects(sample, question.estimand, scores, outcomes, propensity)
