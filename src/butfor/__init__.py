@@ -76,6 +76,7 @@ _HOME = {
     "Lin": "estimators.regression.lin",
     "IPW": "estimators.weighting.ipw",
     "AIPW": "estimators.orthogonal.aipw",
+    "TMLE": "estimators.orthogonal.targeted",
     "AugmentedPrimalWeighting": "estimators.functional.augmented_primal",
     "LearnedPlugIn": "estimators.functional.learned_plug_in",
     "PlugIn": "estimators.functional.plug_in",
@@ -157,6 +158,7 @@ if TYPE_CHECKING:
     from butfor.estimators.orthogonal.linear_effects import LinearEffects as LinearEffects
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
     from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV as PartiallyLinearIV
+    from butfor.estimators.orthogonal.targeted import TMLE as TMLE
     from butfor.estimators.regression.lin import Lin as Lin
     from butfor.estimators.regression.ols import OLS as OLS
     from butfor.estimators.weighting.ipw import IPW as IPW

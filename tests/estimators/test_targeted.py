@@ -64,7 +64,7 @@ def test_an_answer_about_a_probability_is_one() -> None:
     frame = adjusted()[0]
     treated = np.flatnonzero(frame["t"] == 1)[:9]
     frame = {k: np.r_[v[frame["t"] == 0], v[treated]] for k, v in frame.items()}
-    frame["yes"] = np.r_[np.zeros((frame["t"] == 0).sum()), 1, 1, 1, 1, 1, 1, 1, 1, 0].astype(int)
+    frame["yes"] = np.r_[np.arange((frame["t"] == 0).sum()) % 2, 1, 1, 1, 1, 1, 1, 1, 1, 0].astype(int)
     n = len(frame["t"])
     models: dict[str, Any] = {
         "outcome_model": bf.OutOfFold(np.full((n, 2), 0.5)),

@@ -11,8 +11,10 @@ from butfor.question import CWE, LATE
 from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
 from tests.simulation.heterogeneity import HETEROGENEITY
+from tests.simulation.linear_effects import LINEAR_EFFECTS
 from tests.simulation.mediation import LEARNED_MEDIATION, MEDIATION
 from tests.simulation.meta import META
+from tests.simulation.targeted import TARGETED
 from tests.simulation.worlds import (
     ARMS,
     CONFOUNDED,
@@ -121,7 +123,9 @@ FAST = (
     *FUNCTIONAL,
     *INSTRUMENTAL,
     *HETEROGENEITY,
+    *TARGETED,
     *META,
+    *LINEAR_EFFECTS,
     *MEDIATION,
 )
 

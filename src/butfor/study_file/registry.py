@@ -26,6 +26,7 @@ from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.linear_effects import LinearEffects
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
+from butfor.estimators.orthogonal.targeted import TMLE
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.estimators.weighting.ipw import IPW
@@ -44,6 +45,7 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         Lin,
         IPW,
         AIPW,
+        TMLE,
         PartiallyLinear,
         InteractiveIV,
         PartiallyLinearIV,
