@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.crossfit import cross_fit_outcome_mean
 from butfor.nuisance.defaults import default_outcome_model
 from butfor.nuisance.learner import Learner
+from butfor.nuisance.wrap import OutOfFold
 from butfor.question import ATE, Question
 
 FloatArray = NDArray[np.float64]
@@ -101,12 +103,25 @@ class EffectRegressionFit(Fit):
     """A fit that knows the effect at every point of the covariates, with its uncertainty.
 
     Attributes:
-        slopes: how the effect depends on the basis: an intercept and slopes per contrast, or per power of the dose.
+        centred: slopes of the effect on the centred basis, per contrast or per power of the dose.
         basis: the columns behind them.
     """
 
-    slopes: Estimate | None = None
+    centred: Estimate | None = None
     basis: Basis | None = None
+
+    @cached_property
+    def slopes(self) -> Estimate:
+        """How the effect depends on the covariates: an intercept (where all are zero) and slopes, with covariances."""
+        centred, basis = self._found
+        blocks = len(centred.value) // len(basis.names)
+        return centred.contrast(np.kron(np.eye(blocks), basis.back), centred.labels)
+
+    @property
+    def _found(self) -> tuple[Estimate, Basis]:
+        if self.centred is None or self.basis is None:
+            raise MethodMismatch("The fit holds no slopes; effects of units need them.", hint="LinearEffects().fit(…)")
+        return self.centred, self.basis
 
     def effect(self, new_data: Any = None, *, dose: float | None = None) -> EffectTable:
         """The effect of each unit, with a pointwise standard error.
@@ -115,21 +130,20 @@ class EffectRegressionFit(Fit):
             new_data: a frame, file or table with the covariates. Default: the rows of the fit.
             dose: from which amount one step is taken, where the effect depends on it. Default: the mean.
         """
-        if self.slopes is None or self.basis is None:
-            raise MethodMismatch("The fit holds no slopes; effects of units need them.", hint="LinearEffects().fit(…)")
+        slopes, basis = self._found
         covariates = self.sample.covariates
         matrix = covariates.matrix
         if new_data is not None:
             matrix = design_matrix(open_dataset(new_data).read(design_request(covariates)), covariates)
-        columns, treatment = self.basis.at(matrix), self.sample.treatment
-        powers = len(self.slopes.value) // columns.shape[1]
+        columns, treatment = basis.at(matrix, centred=True), self.sample.treatment
+        powers = len(slopes.value) // columns.shape[1]
         start = treatment.values.mean() if dose is None else dose
         moves = np.eye(powers) if treatment.kind != "amount" else steps_of(treatment, np.array([start]), powers)
         value, spread = np.empty((2, len(columns), len(moves)))
         for k, move in enumerate(moves):
             rows = np.kron(move, columns)
-            value[:, k] = rows @ self.slopes.value
-            spread[:, k] = np.sqrt(np.maximum(np.einsum("ij,ij->i", rows @ self.slopes.covariance, rows), 0.0))
+            value[:, k] = rows @ slopes.value
+            spread[:, k] = np.sqrt(np.maximum(np.einsum("ij,ij->i", rows @ slopes.covariance, rows), 0.0))
         return EffectTable(treatment.terms, value, spread)
 
 
@@ -229,7 +243,7 @@ class EffectRegression(ABC):
                 f"outcome given covariates: {outcome.words}",
                 f"treatment given covariates: {treatment.words}",
             ),
-            slopes=slopes,
+            centred=slopes,
             basis=basis,
         )
 
@@ -240,6 +254,11 @@ def _residuals_of_powers(sample: Sample, model: Learner | None, split: Split, po
     residual_bread(sample, first.values, unit_weights(sample))
     if sample.treatment.kind != "amount" or powers == 1:
         return first
+    if isinstance(model, OutOfFold):
+        raise InvalidSetting(
+            "treatment_model holds predictions of the dose; its powers need a model that predicts each of them.",
+            hint="dose_powers=1, or a learner such as LinearModel()",
+        )
     gap = sample.treatment.values - sample.treatment.values.mean()
     others = [sample.with_treatment(sample.treatment.with_values(gap**power)) for power in range(2, powers + 1)]
     values = [first.values, *(treatment_residuals(other, model, split).values for other in others)]
@@ -254,10 +273,8 @@ def _products(treatment: FloatArray, basis: FloatArray) -> FloatArray:
 def _slopes(
     found: Slopes, robust: Robust, basis: Basis, empty: Estimate, treatment: Treatment, residuals: Residuals
 ) -> Estimate:
-    """Slopes of the effect per contrast, or per power of the dose, on the basis as the user knows it."""
-    count = residuals.values.shape[1]
-    size = len(basis.names)
-    back = np.kron(np.eye(count), basis.back)
+    """Slopes on the centred basis per contrast, or per power of the dose."""
+    count, size = residuals.values.shape[1], len(basis.names)
     regression = None
     if found.leverage is not None:
         n, k = len(found.leverage), count * size
@@ -265,8 +282,8 @@ def _slopes(
     whole = replace(
         empty,
         labels=tuple(f"{j} × {name}" for j in range(count) for name in basis.names),
-        value=back @ found.value,
-        influence=found.influence @ back.T,
+        value=found.value,
+        influence=found.influence,
         regression=regression,
         robust=robust,
         df=None if regression is None else float(regression.spare[0]),
@@ -285,7 +302,7 @@ def _averages(
 ) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
     """E[h τ(X)] / E[h] for everyone and each subgroup: what the slopes do not know, and what the averaging adds."""
     assert slopes.influence is not None
-    columns, treatment = basis.at(sample.covariates.matrix), sample.treatment
+    columns, treatment = basis.at(sample.covariates.matrix, centred=True), sample.treatment
     parts = [weights for _, weights in parts_of_sample(sample)]
     tops: list[FloatArray] = []
     bottoms: list[FloatArray] = []
