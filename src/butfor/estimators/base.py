@@ -137,8 +137,9 @@ class Fit:
     def group_effects(self, by: Any, *, groups: int = 5, within: Any = None) -> Estimate:
         """The average effect in each group: E[τ(X) | G] for the estimand's population, all groups together.
 
-        Groups by predicted effects are honest when no model behind a prediction saw the row, as in `fit.effect()` of
-        a meta-learner, or in effects that were learned on other rows altogether.
+        Groups by predicted effects are honest when effects were learned on other rows altogether. Out-of-fold effects
+        of the same rows, as in `fit.effect()` of a meta-learner, give intervals that are too short where effects do not
+        differ: the errors of the folds go together.
 
         Args:
             by: columns of the fit by name; a predicted effect per row (an `EffectTable` or an array); or a frame or
