@@ -166,9 +166,9 @@ def as_asked(question: Question, strategies: Sequence[Strategy]) -> list[Strateg
 def kinds_of(rows: Rows, question: Question, plan: Iterable[tuple[Strategy, Estimator]]) -> Kinds:
     """What treatment and instruments of the planned fits are."""
     names = {s.instrument for s, e in plan if isinstance(s, Instrument) and e.uses_instrument}
-    found = {name: read_instrument(rows, name, question.outcome).kind for name in names}
+    found: dict[str, TreatmentKind] = {name: read_instrument(rows, name, question.outcome).kind for name in names}
     used = {name for s, _ in plan if isinstance(s, Functional) for name in s.uses}
-    numbers = dict.fromkeys((name for name in used if _is_number(rows.columns.get(name))), "amount")
+    numbers: dict[str, TreatmentKind] = {name: "amount" for name in used if _is_number(rows.columns.get(name))}
     return {**numbers, **found, question.treatment: read_treatment(rows, question).kind}
 
 

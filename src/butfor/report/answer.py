@@ -14,6 +14,7 @@ from butfor.identify.strategies import Adjustment, Strategy
 from butfor.question.framing import Kind
 from butfor.question.question import Level
 from butfor.refute.refutation import Refutations, Verdict
+from butfor.report.instrument import effect_limits, instrument_of, is_weak
 from butfor.report.numbers import (
     count,
     decimals_of,
@@ -84,7 +85,7 @@ def answer(record: StudyRecord) -> Answer:
     fit = record.estimates.primary
     if fit.strategy.kind == "bounds":
         return _bounded(record, fit)
-    low, high = (float(v) for v in fit.result.interval()[0])
+    low, high = effect_limits(fit)
     value = float(fit.result.value[0])
     decimals = decimals_of(low, high)
     size = number(abs(value), decimals)
@@ -116,6 +117,8 @@ def _uncertainty(fit: Fit) -> str:
     if fit.strategy.kind == "bounds":
         low, high = (float(v) for v in fit.interval()[0])
         return f"the {LEVEL} interval of the effect is {interval(low, high, decimals_of(low, high))}"
+    if is_weak(fit):
+        return "the interval is an Anderson–Rubin set, since the instrument is weak"
     return f"standard error {number(float(fit.result.std_error[0]))}, p {_p_words(float(fit.result.p_value[0]))}"
 
 
@@ -181,9 +184,15 @@ def _identified(record: StudyRecord) -> Mark:
         return Mark(stage, "bad", "Not identified", "The graph has no answer; further assumptions would give one.")
     if chosen.kind == "bounds":
         return Mark(stage, "unsure", "Bounded", "No single number follows from these data, but an interval does.")
-    means = _means(chosen)
+    return _followed(record, chosen)
+
+
+def _followed(record: StudyRecord, chosen: Strategy) -> Mark:
+    stage, means = "Causal?", _means(chosen)
     if record.identification.status is Status.ZERO_EFFECT:
         return Mark(stage, "unsure", "Zero by the graph", "The graph has no way from treatment to outcome.")
+    if chosen.kind == "instrument":
+        return Mark(stage, "unsure", "For some", f"{means} It is about those whom {chosen.uses[0]} moves.")
     if isinstance(chosen, Adjustment) and record.identification.graph is None:
         return Mark(stage, "unsure", "On your word", f"{means} No graph says that this suffices.")
     return Mark(stage, "good", "Identified", f"{means} The assumptions are listed below.")
@@ -217,6 +226,8 @@ def _examined(record: StudyRecord) -> Mark:
     if record.sensitivity is None:
         return Mark(stage, "unsure", "Not examined", "How much a hidden confounder could change is unknown.")
     bounds, evalue = record.sensitivity.omitted_variable, record.sensitivity.evalue
+    if record.estimates is not None and instrument_of(record.estimates.primary) is not None:
+        return Mark(stage, "plain", "Allowed for", "Hidden causes of treatment and outcome do no harm here.")
     if bounds is not None:
         share = percent(bounds.robustness_value_significant, 1)
         line = f"One that explains {share} of what is left of treatment and outcome would undo significance."
@@ -279,7 +290,7 @@ def what_would_change(record: StudyRecord) -> tuple[tuple[str, str], ...]:
             *ways,
             *((sentence_case(a.name), f"Evidence against this: {a.statement}") for a in fit.result.assumptions),
         )
-    low, high = (float(v) for v in fit.result.interval()[0])
+    low, high = effect_limits(fit)
     decimals = decimals_of(low, high)
     found: list[tuple[str, str]] = []
     if low <= 0 <= high:
@@ -297,6 +308,12 @@ def what_would_change(record: StudyRecord) -> tuple[tuple[str, str], ...]:
 
 
 def _confounder(record: StudyRecord) -> str:
+    instrument = None if record.estimates is None else instrument_of(record.estimates.primary)
+    if instrument is not None:
+        return (
+            f"One of treatment and outcome does no harm. One of {instrument} and the outcome does, and so does any "
+            f"other way from {instrument} to the outcome."
+        )
     if record.sensitivity is None:
         return "Not examined: no one knows how weak a hidden confounder could turn this around."
     bounds, evalue = record.sensitivity.omitted_variable, record.sensitivity.evalue

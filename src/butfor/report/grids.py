@@ -11,6 +11,7 @@ from butfor.discovery.proposal import NONE, GraphProposal
 from butfor.estimators.base import Fit
 from butfor.refute.omitted_variable import Benchmark
 from butfor.refute.refutation import Refutations
+from butfor.report.instrument import instrument_of
 from butfor.report.numbers import decimals_of, interval, number, p_value, percent, sentence_case
 from butfor.report.record import StudyRecord
 
@@ -84,6 +85,9 @@ def fit_name(record: StudyRecord, fit: Fit) -> str:
     assert record.estimates is not None
     if fit is record.estimates.naive:
         return "Naive difference (adjusts for nothing)"
+    instrument = instrument_of(fit)
+    if instrument is not None and instrument != instrument_of(record.estimates.primary):
+        return f"{fit.estimator.title} by {instrument}"
     if fit.strategy.adjust_for != record.estimates.primary.strategy.adjust_for:
         return f"{fit.estimator.title}, adjusting for {', '.join(fit.strategy.adjust_for) or 'nothing'}"
     return fit.estimator.title

@@ -29,6 +29,7 @@ from butfor.report.grids import (
     plain_grid,
     refutations_grid,
 )
+from butfor.report.instrument import Fact, instrument_facts, instrument_of
 from butfor.report.numbers import (
     arrows,
     count,
@@ -56,12 +57,12 @@ CONTENTS = (
     ("caveats", "Caveats"),
     ("provenance", "Where it comes from"),
 )
+# In place of the overlap, which an instrument does not need.
+INSTRUMENT = ("instrument", "What the instrument does")
 # Opens what is folded away before printing, in browsers whose print styles cannot.
 SCRIPT = 'addEventListener("beforeprint",()=>{for(const d of document.querySelectorAll("details"))d.open=true})'
 NEXT_TO_NOTHING = 1e-3
 TONES = {"note": "info", "caution": "unsure", "danger": "bad"}
-
-Fact = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ def _context(record: StudyRecord) -> dict[str, Any]:
         "pictures": {name: drawn.get(name) for name in (*drawn, *PICTURES)},
         "grids": _grids(record),
         "overlap_facts": _overlap_facts(record),
+        "instrument": _instrument(record),
+        "instrument_facts": () if record.estimates is None else instrument_facts(record.estimates.primary),
         "check_details": _check_details(record),
         "sensitivity_words": _sensitivity_words(record),
         "sensitivity_notes": _sensitivity_notes(record),
@@ -157,10 +160,16 @@ def _context(record: StudyRecord) -> dict[str, Any]:
 def _contents(record: StudyRecord) -> tuple[tuple[str, str], ...]:
     """Sections with their headings; without a way to the effect there is nothing to estimate, to break or to decide."""
     if record.identification.status != "not_identified" or record.estimates is not None:
-        return CONTENTS
+        if _instrument(record) is None:
+            return CONTENTS
+        return tuple(INSTRUMENT if name == "overlap" else (name, heading) for name, heading in CONTENTS)
     kept = ("graph", "identification", "caveats", "provenance")
     headings = dict(CONTENTS) | {"identification": "Why this is not identified"}
     return tuple((name, headings[name]) for name in kept)
+
+
+def _instrument(record: StudyRecord) -> str | None:
+    return None if record.estimates is None else instrument_of(record.estimates.primary)
 
 
 PICTURES = ("estimates", "terms", "overlap", "balance", "refutations", "sensitivity", "decision")

@@ -19,7 +19,7 @@ def number(value: float | None, decimals: int | None = None) -> str:
     if value is None or math.isnan(value):
         return "–"
     text = format_number(value, 3) if decimals is None else f"{value:,.{decimals}f}"
-    if "e" not in text and not any(c in "123456789" for c in text):
+    if math.isfinite(value) and "e" not in text and not any(c in "123456789" for c in text):
         text = text.lstrip("-")
     return text.replace("-", "−").replace("inf", "∞")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from butfor.core.diagnostic import Assumption
 from butfor.identify.proof import ProofStep
 from butfor.identify.strategies import Strategy
+from butfor.report.instrument import strength_words
 from butfor.report.numbers import listed, number, percent, sentence_case
 from butfor.report.record import StudyRecord
 
@@ -102,9 +103,22 @@ def _randomisation(record: StudyRecord) -> str:
     return f"The largest standardised difference between the arms is {number(worst, 2)}."
 
 
+def _exclusion(record: StudyRecord) -> str:
+    results = () if record.refutations is None else record.refutations.results
+    found = [f"{sentence_case(r.check)}: {r.verdict}." for r in results if r.check.startswith("placebo outcome")]
+    return " ".join(found) or f"{NOT_PROBED} {BY_KNOWLEDGE}"
+
+
+def _relevance(record: StudyRecord) -> str:
+    words = None if record.estimates is None else strength_words(record.estimates.primary)
+    return words or NOT_PROBED
+
+
 _PROBES: dict[str, Callable[[StudyRecord], str]] = {
     "no hidden confounding": _hidden_confounding,
     "overlap": _overlap,
+    "exclusion": _exclusion,
+    "relevance": _relevance,
     "consistency": _consistency,
     "randomisation": _randomisation,
 }
