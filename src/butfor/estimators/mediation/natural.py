@@ -181,7 +181,7 @@ class MediationAnalysis(Estimator):
     folds: int = 5
     floor: float = 0.01
 
-    name: ClassVar[str] = "mediation_analysis"
+    name: ClassVar[str] = "natural_effects"
     title: ClassVar[str] = "Mediation analysis"
     treatments: ClassVar[tuple[TreatmentKind, ...]] = ("binary", "arms")
     strategies: ClassVar[tuple[str, ...]] = ("mediation",)
