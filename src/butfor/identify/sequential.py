@@ -52,9 +52,11 @@ class Sequential:
 
     Attributes:
         stages: one for each column between the treatments and the outcomes.
+        given: conditions of a query that stay conditions; others can be set like treatments.
     """
 
     stages: tuple[Stage, ...]
+    given: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ def sequential_structure(effect: GeneralEffect) -> Sequential | None:
         given = (asked | history) - effect.treatments
         stages.append(Stage(node, kernel.sort(given), kernel.sort(asked & effect.treatments), tuple(kernel.fixed)))
         needed = given
-    return Sequential(_merged(stages[::-1]))
+    return Sequential(_merged(stages[::-1]), tuple(n for n in order if n in effect.given))
 
 
 def _merged(stages: list[Stage]) -> tuple[Stage, ...]:

@@ -277,7 +277,7 @@ class Estimate:
             f"{format_number(float(row['conf_high'] or 0))})"
             for row in self.tidy(level)
         ]
-        lines.append(f"{self.estimator} estimates the {self.estimand.label}: the effect for {self.estimand.words}.")
+        lines.append(f"{self.estimator} estimates the {self.estimand.label}: the {self.estimand.what} for {self.estimand.words}.")
         lines.append(f"{self.n:,} rows, {how} standard errors.")
         lines.extend(f"{d.severity}: {d.message}" for d in self.diagnostics)
         return "\n".join(lines)

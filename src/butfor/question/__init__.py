@@ -1,7 +1,7 @@
 """Questions, estimands and designs."""
 
 from butfor.question.design import Cutoff, Design, Instrumented, Observational, Panel, Randomized
-from butfor.question.estimands import ATC, ATE, ATO, ATT, CWE, LATE, VWE, Association, Estimand
+from butfor.question.estimands import ATC, ATE, ATO, ATT, CWE, LATE, VWE, Association, Estimand, PotentialMean
 from butfor.question.question import Question
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Instrumented",
     "Observational",
     "Panel",
+    "PotentialMean",
     "Question",
     "Randomized",
 ]

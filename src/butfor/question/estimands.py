@@ -38,6 +38,7 @@ class Estimand(ABC):
     code: ClassVar[str]
     formula: ClassVar[str]
     who: ClassVar[str]
+    what: ClassVar[str] = "effect"
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.trim < 0.5:
@@ -178,6 +179,20 @@ class CWE(Estimand):
 
     def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
         raise _needs_instrument(self)
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class PotentialMean(Estimand):
+    """The mean outcome had the treatments been set: what effects are differences of."""
+
+    code: ClassVar[str] = "E[Y(t)]"
+    formula: ClassVar[str] = "E[Y(t)]"
+    who: ClassVar[str] = "everyone, or those named, had the treatments been set"
+    what: ClassVar[str] = "mean outcome"
+
+    def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
+        return np.ones(len(propensity)), np.zeros_like(propensity)
 
 
 @public_value

@@ -111,7 +111,6 @@ class Counts:
 
         Raises:
             NumericalFailure: when the expression divides by the share of something that never happens.
-            ConstantColumn: when the mean is the same for all points, whatever the outcome is.
         """
         found = evaluate(expression, self.shares)
         outcome = self.shares.variables[-1]
@@ -125,8 +124,6 @@ class Counts:
             seed[at] = self.values
             means.append(float(found.values[at] @ self.values))
             influence.append(self._influence(slopes(expression, self.shares, seed)))
-        if len(points) > 1 and np.ptp(influence, axis=0).max() <= ROUNDING * np.abs(influence).max():
-            raise self._nothing_moves()
         return np.array(means), np.column_stack(influence)
 
     def _influence(self, slope: FloatArray) -> FloatArray:
@@ -144,10 +141,17 @@ class Counts:
             hint="merge rare levels of these columns, PlugIn(groups=2), or ask for a contrast of other arms",
         )
 
-    def _nothing_moves(self) -> ConstantColumn:
+    def refuse_still(self, influence: FloatArray) -> None:
+        """Refuse means that are the same at all points, whatever the outcome is.
+
+        Raises:
+            ConstantColumn: with the columns that have one value.
+        """
+        if np.ptp(influence, axis=1).max() > ROUNDING * np.abs(influence).max():
+            return
         sizes = zip(self.shares.variables, self.shares.values.shape, strict=True)
         constant = ", ".join(repr(v.name) for v, size in sizes if size == 1)
-        return ConstantColumn(
+        raise ConstantColumn(
             f"Column {constant or 'between treatment and outcome'} has one value in the rows used; the effect runs "
             "through it, and needs it to vary.",
             hint="check the column, and how the rows were selected",

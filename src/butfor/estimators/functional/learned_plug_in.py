@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch
 from butfor.core.rng import Seed, seed_of
-from butfor.data.sample import Sample, TreatmentKind
+from butfor.data.sample import Sample, Treatment, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
 from butfor.estimators.functional.sequence import Averages
 from butfor.identify.proof import listed
@@ -20,7 +21,7 @@ from butfor.inference.bootstrap import bootstrap
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache, frozen
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
-from butfor.nuisance.folds import Folds, sample_folds
+from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.learning import Learning
 from butfor.question import ATE, Question
@@ -134,23 +135,14 @@ class LearnedPlugIn(Estimator):
         self.check(sample, strategy)
         _refuse(sample, question, chain)
         seed = rng if isinstance(rng, int) else seed_of(rng)
-        folds = sample_folds(sample, self.folds, seed, cache)
-        averages = Averages(
-            sample, [sample.treatment], self._learning(folds, seed, cache), most_values=self.most_values
-        )
-        means = _means(averages, chain)
         pairs = sample.treatment.contrasts
-
-        def effects(weights: FloatArray, own: int) -> FloatArray:
-            resample = replace(sample, weights=frozen(weights))
-            learning = self._learning(folds, own, NuisanceCache())
-            again = _means(Averages(resample, [sample.treatment], learning, most_values=self.most_values), chain)
-            return _contrasts(again, pairs)
-
+        value, draws, averages = self.resampled(
+            sample, [sample.treatment], lambda learned: _contrasts(_means(learned, chain), pairs), seed, cache
+        )
         estimate = Estimate(
             labels=sample.treatment.terms,
-            value=_contrasts(means, pairs),
-            draws=bootstrap(sample, effects, count=self.resamples, rng=seed),
+            value=value,
+            draws=draws,
             estimand=question.estimand,
             **describe(self, sample, strategy, seed),
         )
@@ -161,13 +153,31 @@ class LearnedPlugIn(Estimator):
         )
         return Fit(self, sample, question, strategy, estimate, nuisance_summary=words).with_diagnostics(*averages.notes)
 
+    def resampled(
+        self,
+        sample: Sample,
+        treatments: Sequence[Treatment],
+        statistic: Callable[[Averages], FloatArray],
+        seed: int,
+        cache: NuisanceCache | None = None,
+    ) -> tuple[FloatArray, FloatArray, Averages]:
+        """What learned averages say, what they say in resamples (resamples × values), and the averages."""
+        folds = sample_folds(sample, self.folds, seed, cache)
+
+        def learn(rows: Sample, own: int, known: NuisanceCache | None) -> Averages:
+            chances = self.propensity_model or default_propensity_model()
+            learning = Learning(self._outcome_model, chances, self.floor, folds, own, known)
+            return Averages(rows, treatments, learning, most_values=self.most_values)
+
+        def again(weights: FloatArray, own: int) -> FloatArray:
+            return statistic(learn(replace(sample, weights=frozen(weights)), own, NuisanceCache()))
+
+        averages = learn(sample, seed, cache)
+        return statistic(averages), bootstrap(sample, again, count=self.resamples, rng=seed), averages
+
     @property
     def _outcome_model(self) -> Learner:
         return self.outcome_model or default_outcome_model()
-
-    def _learning(self, folds: Folds, seed: int, cache: NuisanceCache | None) -> Learning:
-        chances = self.propensity_model or default_propensity_model()
-        return Learning(self._outcome_model, chances, self.floor, folds, seed, cache)
 
 
 def _means(averages: Averages, chain: Sequential) -> dict[int, float]:

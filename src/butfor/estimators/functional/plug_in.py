@@ -114,6 +114,7 @@ class PlugIn(Estimator):
         counts = Counts.of(sample, [axis], functional.columns, self.counting, functional.expression)
         arms = sorted({arm for pair in treatment.contrasts for arm in pair})
         means, influence = counts.means(functional.expression, [{treatment.name: arm} for arm in arms])
+        counts.refuse_still(influence)
         pairs = [(arms.index(a), arms.index(b)) for a, b in treatment.contrasts]
         estimate = Estimate(
             labels=sample.treatment.terms,

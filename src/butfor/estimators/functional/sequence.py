@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic, Severity
+from butfor.core.errors import EmptyArm
 from butfor.data.sample import Covariates, Sample, Treatment
 from butfor.estimators.functional.density import density_ratio
 from butfor.estimators.functional.fixing import DealtOut
@@ -52,7 +53,7 @@ class Averages:
             history = rows.with_covariates(only(rows.covariates, set(stage.given)))
             if stage.treatments:
                 together = joint_treatment([self.treatments[name] for name in stage.treatments])
-                arm = together.levels.index(_level([setting[name] for name in stage.treatments]))
+                arm = arm_of(together, [setting[name] for name in stage.treatments])
                 means = self.learning.means_by_arm(history.with_treatment(together), target)
                 target = means[:, arm]
             else:
@@ -107,7 +108,22 @@ def joint_treatment(treatments: Sequence[Treatment]) -> Treatment:
     levels, code = np.unique(codes, axis=0, return_inverse=True)
     arms = frozen(code.reshape(-1).astype(np.int32))
     names = tuple(_level(row) for row in levels.tolist())
-    return Treatment(", ".join(t.name for t in treatments), "arms", frozen(arms.astype(float)), arms, names, ())
+    pairs = tuple((arm, 0) for arm in range(1, len(names)))
+    return Treatment(", ".join(t.name for t in treatments), "arms", frozen(arms.astype(float)), arms, names, pairs)
+
+
+def arm_of(together: Treatment, codes: Sequence[int]) -> int:
+    """The arm of a combination.
+
+    Raises:
+        EmptyArm: when no row has it.
+    """
+    if _level(codes) not in together.levels:
+        raise EmptyArm(
+            f"No row has the combination number ({_level(codes)}) of the levels of {together.name}; a mean needs rows.",
+            hint="at=[...] asks about combinations that occur",
+        )
+    return together.levels.index(_level(codes))
 
 
 def _level(codes: Sequence[int]) -> str:
