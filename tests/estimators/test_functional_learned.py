@@ -192,6 +192,16 @@ def test_every_refusal_has_its_error_and_a_hint(
     assert caught.value.hint  # type: ignore[attr-defined]
 
 
+def test_a_zero_effect_is_not_learned() -> None:
+    frame = {"x": front_door()["x"], "y": front_door()["y"]}
+    question = bf.Question("x", "y")
+    strategy = next(
+        s for s in identify(question, CausalGraph.from_any("y -> x; x <-> y")).strategies if isinstance(s, Functional)
+    )
+    with pytest.raises(MethodMismatch, match="is zero"):
+        fit_strategy(LINEAR, frame, question, strategy)
+
+
 @pytest.mark.parametrize(
     "settings", [{"floor": 0.0}, {"floor": 0.5}, {"folds": 1}, {"resamples": 3}, {"most_values": 1}]
 )

@@ -208,7 +208,7 @@ def chain_of(strategy: Strategy) -> Sequential:
 
 
 def _used(chain: Sequential) -> tuple[str, ...]:
-    asked = {chain.stages[-1].node, *(name for s in chain.stages for name in s.treatments)}
+    asked = {name for s in chain.stages for name in s.treatments} | {s.node for s in chain.stages[-1:]}
     return tuple(name for name in chain.columns if name not in asked)
 
 
@@ -219,6 +219,12 @@ def _refuse(sample: Sample, question: Question, chain: Sequential) -> None:
             f"The question asks for the {question.estimand.label}{' by subgroup' if question.modifiers else ''}; "
             f"{title} answers the ATE of everyone.",
             hint="estimand=bf.ATE(), modifiers=()",
+        )
+    if not any(s.treatments for s in chain.stages):
+        raise MethodMismatch(
+            f"By the graph the effect of {question.treatment} on {question.outcome} is zero; there is nothing to "
+            "learn.",
+            hint="AIPW() with an adjustment set tests whether it is",
         )
     carriers = [s.node for s in chain.stages if s.node != question.outcome]
     constant = [name for name in carriers if name not in sample.covariates.source]
