@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from butfor.core.errors import InvalidSetting
 from butfor.core.table import Table
-from butfor.data.sample import Sample, TreatmentKind
+from butfor.data.sample import TreatmentKind
 from butfor.estimators.base import Estimator
 from butfor.estimators.meta.dr_learner import DRLearner
 from butfor.estimators.meta.learner import EffectLearner
@@ -23,6 +23,7 @@ from butfor.estimators.meta.targets import EffectLoss, EffectModel, effect_targe
 from butfor.estimators.meta.x_learner import XLearner
 from butfor.nuisance.constant import ConstantModel
 from butfor.nuisance.mix import simplex_minimum
+from butfor.nuisance.units import independent_units
 
 FloatArray = NDArray[np.float64]
 
@@ -182,15 +183,6 @@ class EffectStack(EffectLearner, Estimator):
             gram = (gap * counts) @ gap.T
             columns.append(q_aggregation(gram, prior, units))
         return np.column_stack(columns)
-
-
-def independent_units(sample: Sample, rows: NDArray[np.intp]) -> tuple[FloatArray, float]:
-    """Weights of rows that sum to one, and the effective number of independent units: clusters, or different rows."""
-    weight = np.ones(len(rows)) if sample.weights is None else sample.weights[rows]
-    weight = weight / weight.sum()
-    _, codes = np.unique(sample.row_key[rows], return_inverse=True)
-    together = np.bincount(codes, weights=weight)
-    return weight, 1.0 / float(together @ together)
 
 
 def q_aggregation(gram: FloatArray, prior: FloatArray, units: float, *, variance: float | None = None) -> FloatArray:

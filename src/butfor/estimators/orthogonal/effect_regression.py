@@ -186,8 +186,13 @@ class EffectRegression(ABC):
         return Robust.HC0
 
     @abstractmethod
-    def find_slopes(self, columns: FloatArray, outcome: FloatArray, weights: FloatArray) -> Slopes:
-        """Slopes of what is left of the outcome on columns (rows × k) without a further intercept."""
+    def find_slopes(self, sample: Sample, outcome: FloatArray, columns: FloatArray, size: int) -> Slopes:
+        """Slopes of what is left of the outcome on columns (rows × k) without a further intercept.
+
+        Args:
+            columns: products of treatment and basis, treatment by treatment.
+            size: columns of the basis, of which the first is the intercept.
+        """
 
     def fit_sample(
         self,
@@ -226,7 +231,7 @@ class EffectRegression(ABC):
         basis = Basis.of(sample, self.along, self.powers)
         columns = _products(treatment.values, basis.at(sample.covariates.matrix, centred=True))
         left = sample.outcome - outcome.values
-        found = self.find_slopes(columns, left, unit_weights(sample))
+        found = self.find_slopes(sample, left, columns, len(basis.names))
         common = describe(self, sample, strategy, split.seed)
         slopes = _slopes(found, self.robust, basis, Estimate(("",), np.zeros(1), **common), sample.treatment, treatment)
         labels, value, influence = _averages(sample, question, slopes, basis, treatment)

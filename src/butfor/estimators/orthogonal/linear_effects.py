@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.data.sample import TreatmentKind
+from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator
 from butfor.estimators.orthogonal.effect_regression import EffectRegression, Slopes
+from butfor.estimators.orthogonal.residuals import unit_weights
 from butfor.inference.best_linear_predictor import project_effects
 from butfor.inference.covariance import Robust
 
@@ -76,7 +77,8 @@ class LinearEffects(EffectRegression, Estimator):
         """The kind of covariance of the slopes."""
         return Robust.of(self.covariance)
 
-    def find_slopes(self, columns: FloatArray, outcome: FloatArray, weights: FloatArray) -> Slopes:
+    def find_slopes(self, sample: Sample, outcome: FloatArray, columns: FloatArray, size: int) -> Slopes:
         """Least squares through the origin."""
+        weights = unit_weights(sample)
         found = project_effects(columns, weights * outcome, weights)
         return Slopes(found.value, found.influence, found.leverage)
