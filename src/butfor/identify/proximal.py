@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from butfor.core.diagnostic import Assumption
 from butfor.core.effort import Effort
-from butfor.core.errors import InvalidSetting, NumericalFailure
+from butfor.core.errors import InvalidSetting, NumericalFailure, RoleConflict
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.separation import reachable
@@ -49,13 +49,16 @@ MOST_SETS = 500
 # Probabilities and singular values below this are zero.
 TINY = 1e-10
 
+_UNTOUCHED = (
+    "The treatment proxies do not act on the outcome, the outcome proxies are touched neither by the treatment nor by "
+    "the treatment proxies, once the hidden causes and the covariates are fixed."
+)
 PROXIES = Assumption(
     "proxies",
-    "The treatment proxies do not act on the outcome, the outcome proxies are touched neither by the treatment nor by "
-    "the treatment proxies, once the hidden causes and the covariates are fixed. It follows from the arrows that the "
-    "graph does not have.",
+    f"{_UNTOUCHED} It follows from the arrows that the graph does not have.",
     "Name what each proxy could act on; swap proxies and compare the answers.",
 )
+DECLARED_PROXIES = Assumption("proxies", f"{_UNTOUCHED} You say so; no graph does.", PROXIES.probe)
 COMPLETENESS = Assumption(
     "completeness",
     "The proxies vary with the hidden causes in as many ways as these can vary: every difference that the hidden "
@@ -280,8 +283,6 @@ def _pair(
 ) -> ProximalPair:
     x, y = problem.treatment, problem.outcome
     hidden, given = problem.split(fixed)
-    z, w, c = (", ".join(names) for names in (treatment_proxies, outcome_proxies, given))
-    bar = f", {c}" if c else ""
     closes = Assumption(
         "hidden causes closed",
         f"Among units alike in {', '.join((*hidden, *given))}, nothing else causes both {x} and {y}. It follows from "
@@ -296,9 +297,64 @@ def _pair(
         hidden=hidden,
         adjust_for=given,
         minimal=True,
-        estimand=f"E({y} | do({x})) = E[h({w}, {x}{bar})], where "
-        f"E({y} | {z}, {x}{bar}) = E[h({w}, {x}{bar}) | {z}, {x}{bar}]",
+        estimand=_estimand(x, y, treatment_proxies, outcome_proxies, given),
         assumptions=(closes, PROXIES, COMPLETENESS, OVERLAP, CONSISTENCY),
+    )
+
+
+def _estimand(
+    x: str, y: str, treatment_proxies: tuple[str, ...], outcome_proxies: tuple[str, ...], given: tuple[str, ...]
+) -> str:
+    z, w, bar = ", ".join(treatment_proxies), ", ".join(outcome_proxies), "".join(f", {n}" for n in given)
+    return f"E({y} | do({x})) = E[h({w}, {x}{bar})], where E({y} | {z}, {x}{bar}) = E[h({w}, {x}{bar}) | {z}, {x}{bar}]"
+
+
+def declared_pair(
+    treatment: str,
+    outcome: str,
+    treatment_proxies: Iterable[str] | str,
+    outcome_proxies: Iterable[str] | str,
+    covariates: Iterable[str] | str = (),
+) -> ProximalPair:
+    """The pair on the word of someone who names the proxies of what was not measured.
+
+    Raises:
+        InvalidSetting: without proxies of one kind.
+        RoleConflict: for a column in two roles.
+
+    >>> declared_pair("x", "y", "z", "w").describe()
+    'Use z (on the side of the treatment) and w (on that of the outcome) as proxies of what was not measured.'
+    """
+    z, w, c = ((n,) if isinstance(n, str) else tuple(n) for n in (treatment_proxies, outcome_proxies, covariates))
+    for names, kind in ((z, "treatment_proxies"), (w, "outcome_proxies")):
+        if not names:
+            raise InvalidSetting(
+                f"There are no {kind.replace('_', ' ')}; a hidden cause needs proxies of both kinds.",
+                hint=f'{kind}=["..."]',
+            )
+    seen = set[str]()
+    for name in (treatment, outcome, *z, *w, *c):
+        if name in seen:
+            raise RoleConflict(
+                f"Column {name!r} has two roles; treatment, outcome, proxies and covariates need columns of their own.",
+                hint=f"leave {name!r} out of one of them",
+            )
+        seen.add(name)
+    closes = Assumption(
+        "hidden causes closed",
+        f"What was not measured{' and ' + ', '.join(c) if c else ''} holds all that {treatment} and {outcome} have in "
+        "common. You say so; no graph does.",
+        "Placebo outcomes, other pairs of proxies; draw a graph.",
+    )
+    return ProximalPair(
+        treatment=treatment,
+        outcome=outcome,
+        treatment_proxies=z,
+        outcome_proxies=w,
+        hidden=("what was not measured",),
+        adjust_for=c,
+        estimand=_estimand(treatment, outcome, z, w, c),
+        assumptions=(closes, DECLARED_PROXIES, COMPLETENESS, OVERLAP, CONSISTENCY),
     )
 
 
