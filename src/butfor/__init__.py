@@ -71,6 +71,7 @@ _HOME = {
     "LogisticModel": "nuisance.logistic",
     "Mix": "nuisance.mix",
     "OutOfFold": "nuisance.wrap",
+    "RandomForest": "nuisance.random_forest",
     "DifferenceInMeans": "estimators.experiment.difference_in_means",
     "OLS": "estimators.regression.ols",
     "Lin": "estimators.regression.lin",
@@ -187,6 +188,7 @@ if TYPE_CHECKING:
     from butfor.nuisance.linear import LinearModel as LinearModel
     from butfor.nuisance.logistic import LogisticModel as LogisticModel
     from butfor.nuisance.mix import Mix as Mix
+    from butfor.nuisance.random_forest import RandomForest as RandomForest
     from butfor.nuisance.wrap import OutOfFold as OutOfFold
     from butfor.question.design import Cutoff as Cutoff
     from butfor.question.design import Instrumented as Instrumented

@@ -20,6 +20,7 @@ from butfor.nuisance.learner import Foldwise, Learner
 from butfor.nuisance.linear import LinearModel, fold_moments, select_groups
 from butfor.nuisance.logistic import separation
 from butfor.nuisance.mix import Mix
+from butfor.nuisance.random_forest import RandomForest
 from butfor.nuisance.wrap import OutOfFold, as_learner
 
 FloatArray = NDArray[np.float64]
@@ -74,7 +75,7 @@ def cross_fit(model: Any, task: Task) -> tuple[FloatArray, str]:
 
 def for_classes(learner: Learner, classes: int) -> Learner:
     """The learner, told how many classes there are where it needs to know."""
-    return replace(learner, classes=classes) if isinstance(learner, Boosting) else learner
+    return replace(learner, classes=classes) if isinstance(learner, Boosting | RandomForest) else learner
 
 
 def _fold_by_fold(learner: Learner, task: Task, rows: NDArray[np.bool_]) -> FloatArray:

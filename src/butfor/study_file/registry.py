@@ -36,6 +36,7 @@ from butfor.nuisance.constant import ConstantModel
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.linear import LinearModel
 from butfor.nuisance.logistic import LogisticModel
+from butfor.nuisance.random_forest import RandomForest
 
 ESTIMATORS: Mapping[str, type[Estimator]] = {
     kind.name: kind
@@ -68,6 +69,7 @@ LEARNERS: Mapping[str, type[Learner] | None] = {
     "linear": LinearModel,
     "logistic": LogisticModel,
     "boosting": Boosting,
+    "random_forest": RandomForest,
     "constant": ConstantModel,
     "mix": None,
     "default": None,
