@@ -36,6 +36,7 @@ from butfor.identify.mediation import (
 )
 from butfor.nuisance.folds import Folds, sample_folds
 from butfor.nuisance.learner import Learner
+from butfor.refute.battery import refute
 from tests.estimators.by_graph import fit_strategy
 from tests.estimators.saturated import CellMeans, CellShares
 from tests.identify.exact import ExactModel
@@ -385,6 +386,14 @@ def test_arms_with_few_rows_are_named() -> None:
     frame = mediated(40, x=np.r_[np.ones(2, dtype=int), np.zeros(38, dtype=int)])
     with pytest.raises(TooFewRows):
         fit(frame)
+
+
+def test_checks_refit_every_effect() -> None:
+    found = fit(mediated())
+    checks = (bf.RandomCommonCause(simulations=5), bf.PlaceboTreatment(simulations=5), bf.DataSubset(simulations=5))
+    refuted = refute(found, refuters=checks, rng=0)
+    assert [r.check for r in refuted] == ["random common cause", "placebo treatment", "data subset"]
+    assert all(len(r.table) == 5 for r in refuted)
 
 
 @pytest.mark.slow

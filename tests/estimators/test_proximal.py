@@ -58,7 +58,7 @@ def fit(frame: Frame, estimator: ProximalTwoStage | None = None, **how: Any) -> 
     return (estimator or ProximalTwoStage()).fit(frame, **settings)
 
 
-def rival(frame: Frame, exogenous: list[str], proxies: dict[str, Any], weights: str | None = None) -> IV2SLS:
+def rival(frame: Frame, exogenous: list[str], proxies: dict[str, Any], weights: str | None = None) -> Any:
     table = pd.DataFrame(frame).assign(one=1.0)
     return IV2SLS(
         table["y"],

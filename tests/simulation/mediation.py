@@ -10,12 +10,14 @@ from numpy.random import Generator
 
 import butfor as bf
 from butfor.estimators.base import Fit
+from butfor.estimators.mediation.controlled import ControlledDirect
 from butfor.estimators.mediation.natural import EFFECTS, MediationAnalysis, MediationFit
 from tests.simulation.asked import Asked
 from tests.simulation.coverage import Case
 from tests.simulation.worlds import Frame, World
 
 SIMPLE = MediationAnalysis(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
+HELD = ControlledDirect(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
 VILLAGE = (("cluster", "village"),)
 THROUGH_M, THROUGH_BOTH = ("mediators", ("m",)), ("mediators", ("m", "k"))
 
@@ -81,6 +83,27 @@ def _bent(rng: Generator, n: int) -> Frame:
     return {"treatment": t, "outcome": y, "m": m, "x1": x}
 
 
+def _coin(rng: Generator, n: int) -> Frame:
+    """The mediator shares a hidden cause with the treatment; held at 0 the effect is .5, held at 1 it is 1.5."""
+    x, hidden = rng.normal(size=(2, n))
+    t = (hidden + 0.6 * x + rng.logistic(size=n) > 0).astype(int)
+    m = (hidden + t + 0.5 * x + rng.logistic(size=n) > 0).astype(int)
+    y = x + t * (0.5 + 0.3 * x) + m + t * m + rng.normal(size=n)
+    return {"treatment": t, "outcome": y, "m": m, "x1": x}
+
+
+def _coin_of_villages(rng: Generator, n: int) -> Frame:
+    """Five rows a village share treatment and a shock of the outcome."""
+    village = np.repeat(np.arange(n // 5), 5)
+    t = rng.integers(0, 2, n // 5)[village]
+    shock, x = rng.normal(size=(2, n // 5))[:, village]
+    m = (t + rng.logistic(size=n) > 0).astype(int)
+    y = x + t * (0.5 + m) + m + shock + rng.normal(size=n)
+    return {"treatment": t, "outcome": y, "m": m, "x1": x, "village": village}
+
+
+COIN = World("mediator held", _coin, {}, ("x1",))
+COIN_VILLAGES = World("mediator held, villages", _coin_of_villages, {}, ("x1",))
 MEDIATED = World("mediated", _mediated, {}, ("x1",))
 SAMPLED = World("mediated, unequal sampling", _sampled, {}, ("x1",))
 VILLAGES = World("mediated, villages", _villages, {}, ("x1",))
@@ -115,7 +138,7 @@ def _all(fit: Fit, _: Frame) -> bf.Estimate:
     return fit.result
 
 
-def _case(estimator: Asked, world: World, truth: float, *settings: Any, **how: Any) -> Case:
+def _case(estimator: Asked | ControlledDirect, world: World, truth: float, *settings: Any, **how: Any) -> Case:
     return Case(estimator, world, bf.ATE(), truth, settings=settings, **how)  # type: ignore[arg-type]
 
 
@@ -132,6 +155,13 @@ MEDIATION = (
     _case(_effect("total indirect effect"), VILLAGES, 1.5, THROUGH_M, inference=VILLAGE, n=1000),
     _case(_effect("natural indirect effect", treated="c high"), ARMS, 2.0, THROUGH_M, n=900),
     _case(_effect("natural indirect effect"), TWO, 2.2, THROUGH_BOTH),
+)
+
+# The assignment of pairs is no multinomial logit, given x1, which the right outcome model makes up for.
+CONTROLLED = (
+    _case(HELD, COIN, 0.5, THROUGH_M, n=1000),
+    _case(HELD, COIN, 0.5, THROUGH_M, n=1000, bands=(0.5, 1.5), draws=1000),
+    _case(HELD, COIN_VILLAGES, 0.5, THROUGH_M, inference=VILLAGE, n=1000),
 )
 
 LEARNED_MEDIATION = (

@@ -12,6 +12,7 @@ from butfor.estimators.base import Estimator, Fit
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.functional.plug_in import PlugIn
 from butfor.identify.bounds.strategy import Bounds
+from butfor.identify.proximal import ProximalPair
 from butfor.identify.strategies import FrontDoor, Functional, Instrument
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.linear import LinearModel
@@ -59,6 +60,8 @@ def hidden_causes_allowed(fit: Fit) -> str | None:
         return "the strategy allows for hidden causes of treatment and outcome; look at the implications of its graph"
     if isinstance(fit.strategy, Instrument):
         return "the strategy allows for hidden causes of treatment and outcome; ask what else the instrument touches"
+    if isinstance(fit.strategy, ProximalPair):
+        return "the proxies stand for what is hidden; ask what each proxy could act on, and compare other pairs"
     if isinstance(fit.strategy, Bounds):
         return "the bounds hold whatever is hidden"
     return None
@@ -86,7 +89,7 @@ def overall_sample(fit: Fit) -> Sample:
 
 @dataclass(frozen=True, eq=False)
 class Effects:
-    """The overall effects of the fit, one per term of the treatment."""
+    """The overall effects of the fit."""
 
     labels: tuple[str, ...]
     value: FloatArray
@@ -95,6 +98,6 @@ class Effects:
     @classmethod
     def of(cls, fit: Fit) -> Effects:
         """Without the effects of subgroups."""
-        count = len(fit.sample.treatment.terms)
         result = fit.result
+        count = len(result.labels) // (1 + len(fit.sample.subgroups))
         return cls(result.labels[:count], result.value[:count], result.std_error[:count])

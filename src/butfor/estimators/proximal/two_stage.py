@@ -51,8 +51,8 @@ class ProximalTwoStage(Estimator):
     **Assumes** that given the hidden causes and C the treatment proxies do not act on the outcome, and the outcome
     proxies are touched neither by the treatment nor by the treatment proxies (probe: name what each could act on, swap
     pairs; `proximal_pairs` finds them in a graph); that the proxies move with the hidden causes in as many ways as
-    these can vary (probe: the first-stage F, which a diagnostic reports); and a linear bridge (probe: squares of proxies as
-    further proxies).
+    these can vary (probe: the first-stage F, which a diagnostic reports); and a linear bridge (probe: squares of
+    proxies as further proxies).
 
     Args:
         common_slope: one bridge for all arms, in which the treatment adds the same for everyone (the usual P2SLS).
