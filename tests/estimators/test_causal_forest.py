@@ -34,6 +34,7 @@ COVARIATES = ["x1", "x2"]
 ROLES: dict[str, Any] = {"treatment": "t", "outcome": "y", "covariates": COVARIATES}
 LINEAR: dict[str, Any] = {"outcome_model": bf.LinearModel(), "treatment_model": bf.LogisticModel()}
 FOREST = CausalForest(trees=200, **LINEAR)
+PLAIN = replace(FOREST, slopes=0)
 
 
 def world(n: int = 400, seed: int = 0) -> Frame:
@@ -104,7 +105,7 @@ def test_an_effect_with_a_step_is_found_on_both_sides() -> None:
 
 
 def test_the_effect_at_a_point_is_the_slope_among_its_weighted_neighbours() -> None:
-    found, points = fit(FOREST, world()), world(30, seed=1)
+    found, points = fit(PLAIN, world()), world(30, seed=1)
     weights = found.kernel_weights(points)
     assert_allclose(weights.sum(axis=1), 1.0, rtol=0, atol=1e-12)
     outcome, treatment = centred(found)
@@ -116,7 +117,7 @@ def test_the_effect_at_a_point_is_the_slope_among_its_weighted_neighbours() -> N
 @pytest.mark.parametrize("estimand", [bf.ATE(), bf.ATT(), bf.ATC()], ids=lambda e: e.label)
 def test_averages_are_the_doubly_robust_ones_with_the_forests_outcomes(estimand: bf.Estimand) -> None:
     frame = world()
-    frame, forest = given(frame, 1.0 + frame["x1"], trees=200)
+    frame, forest = given(frame, 1.0 + frame["x1"], trees=200, slopes=0)
     found = fit(forest, frame, estimand=estimand)
     t, y, e, m = frame["t"], frame["y"], expit(0.7 * frame["x1"]), np.sin(frame["x1"])
     effect = found.effect().value[:, 0]
@@ -157,7 +158,7 @@ def test_the_average_slope_of_an_amount_corrects_the_forest_by_what_it_leaves() 
     rng = np.random.default_rng(5)
     x1, x2, push = rng.normal(size=(3, 4000))
     frame = {"t": x1 + push, "x1": x1, "x2": x2, "y": x1 + push * (1 + 0.5 * x1) + rng.normal(size=4000)}
-    forest = CausalForest(outcome_model=bf.OutOfFold(x1), treatment_model=bf.OutOfFold(x1), trees=200)
+    forest = CausalForest(outcome_model=bf.OutOfFold(x1), treatment_model=bf.OutOfFold(x1), trees=200, slopes=0)
     found = fit(forest, frame)
     assert found.representer is not None
     effect = found.effect().value[:, 0]
@@ -200,9 +201,12 @@ def test_importance_finds_the_covariate_along_which_effects_differ() -> None:
 
 
 def told(**settings: Any) -> CausalForest:
-    """Nuisances that do not learn, so that only the forest could pass on what a row knows."""
+    """Nuisances that do not learn, so that only the forest could pass on what a row knows.
+
+    Without slopes: their penalties are one choice of all rows, and know each a little.
+    """
     return CausalForest(
-        outcome_model=bf.OutOfFold(np.zeros(400)), treatment_model=bf.OutOfFold(np.full(400, 0.5)), **settings
+        outcome_model=bf.OutOfFold(np.zeros(400)), treatment_model=bf.OutOfFold(np.full(400, 0.5)), slopes=0, **settings
     )
 
 

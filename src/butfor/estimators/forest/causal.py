@@ -18,7 +18,8 @@ from butfor.identify.strategies import Strategy
 from butfor.inference.doubly_robust import doubly_robust_scores, tilted_effects
 from butfor.inference.estimate import Estimate
 from butfor.inference.ratio import ratio_effects
-from butfor.native.forest import Columns, Forest, Growth, Kind, PointEstimates, grow_forest
+from butfor.native.forest import Columns, Forest, Growth, Kind, grow_forest
+from butfor.native.slopes import MOST_SLOPES
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.crossfit import cross_fit_outcome_mean, cross_fit_propensity, cross_fit_treatment_mean
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
@@ -45,13 +46,15 @@ class CausalForest(Estimator):
 
         τ̂(x) = Σ α_i(x) (T̃_i − T̄)(Ỹ_i − Ȳ) / Σ α_i(x) (T̃_i − T̄)²,   Ỹ = Y − m(X),   T̃ = T − e(X).
 
+    Effects of units add slopes, Ỹ ≈ a + T̃ (τ + β'(X_i − x)), with a penalty on β that the R-loss out of bag chooses;
+    their standard errors are those of an estimate that hardly shrinks β.
+
     `estimate()` averages over the estimand's population by the doubly robust score, with μ_a = m + (a − e) τ̂ out of
     bag; for an amount, the average slope with the score τ̂ + T̃ (Ỹ − τ̂ T̃) / Var(T | X).
 
     **Assumes** no unmeasured confounding (probe: omitted-variable bounds, negative controls), overlap (probe: the
-    propensity plot), and effects smooth enough for the leaves. Pointwise intervals account for variance, not for the
-    bias of smoothing: they are too short where effects change quickly along many covariates. Averages do not suffer
-    from it.
+    propensity plot), and effects smooth enough for the leaves and slopes: intervals of units are too short where
+    effects bend quickly along many covariates. Averages do not suffer from it.
 
     Args:
         outcome_model: E[Y | X]; a Butfor learner, a scikit-learn regressor or `OutOfFold(predictions)`.
@@ -66,10 +69,13 @@ class CausalForest(Estimator):
         min_node_size: treated and untreated rows that each child must keep.
         alpha: share of a node's information that each child must keep.
         imbalance_penalty: what a split pays for children of unequal information.
+        slopes: along how many covariates (those that are split most often) effects of units may tilt near a point;
+            0 leaves them constant there.
 
     References:
         Wager and Athey 2018 (doi:10.1080/01621459.2017.1319839); Athey, Tibshirani and Wager 2019
-        (doi:10.1214/18-AOS1709); Nie and Wager 2021 (doi:10.1093/biomet/asaa076).
+        (doi:10.1214/18-AOS1709); Nie and Wager 2021 (doi:10.1093/biomet/asaa076); Friedberg, Tibshirani, Athey and
+        Wager 2021 (doi:10.1080/10618600.2020.1831930).
 
     >>> import butfor as bf, numpy as np
     >>> rng = np.random.default_rng(1)
@@ -94,6 +100,7 @@ class CausalForest(Estimator):
     min_node_size: int = 5
     alpha: float = 0.05
     imbalance_penalty: float = 0.0
+    slopes: int = 12
 
     name: ClassVar[str] = "causal_forest"
     title: ClassVar[str] = "Causal forest"
@@ -106,6 +113,10 @@ class CausalForest(Estimator):
             raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
         if self.bag_size < 2:
             raise InvalidSetting(f"bag_size is {self.bag_size}; variances need at least 2.", hint="bag_size=2")
+        if not 0 <= self.slopes <= MOST_SLOPES:
+            raise InvalidSetting(
+                f"slopes is {self.slopes}; effects may tilt along 0 to {MOST_SLOPES} covariates.", hint="slopes=12"
+            )
         _ = self.growth
 
     @property
@@ -145,8 +156,8 @@ class CausalForest(Estimator):
             )
         seed = rng if isinstance(rng, int) else seed_of(rng)
         centred = _centre(self, sample, seed, cache)
-        forest, columns, order = _grow(self.growth, sample, centred, seed)
-        effects = _in_sample_order(forest.outside, order)
+        forest, columns, order = _grow(self, sample, centred, seed)
+        effects = forest.outside.in_order(order)
         average = _average_by_arm if sample.treatment.kind == "binary" else _average_slope
         return average(
             self,
@@ -161,6 +172,7 @@ class CausalForest(Estimator):
                 columns=columns,
                 order=order,
                 effects=effects,
+                slopes=self.slopes,
                 outcome_residual=centred.outcome,
                 treatment_residual=centred.treatment,
                 nuisance_summary=centred.words,
@@ -197,7 +209,9 @@ def _centre(settings: CausalForest, sample: Sample, seed: int, cache: NuisanceCa
     )
 
 
-def _grow(growth: Growth, sample: Sample, centred: _Centred, seed: int) -> tuple[Forest, Columns, NDArray[np.intp]]:
+def _grow(
+    settings: CausalForest, sample: Sample, centred: _Centred, seed: int
+) -> tuple[Forest, Columns, NDArray[np.intp]]:
     """The forest of the rows in an order of their own, so that it does not depend on where they stand."""
     order = np.lexsort((sample.treatment.values, sample.outcome, sample.row_key))
     columns = Columns(
@@ -207,11 +221,11 @@ def _grow(growth: Growth, sample: Sample, centred: _Centred, seed: int) -> tuple
         weights=None if sample.weights is None else sample.weights[order],
         clusters=None if sample.cluster is None else _first_seen(sample.cluster.codes[order]),
     )
-    forest = grow_forest(Kind.CAUSAL, columns, growth, seed=seed)
+    forest = grow_forest(Kind.CAUSAL, columns, settings.growth, seed=seed, keep_members=settings.slopes > 0)
     if not np.isfinite(forest.outside.value).all():
         raise TooFewRows(
             f"{int(np.isnan(forest.outside.value).sum()):,} rows are in every bag or near rows of one treatment only; "
-            f"their effects need more than {growth.trees} trees, or more rows.",
+            f"their effects need more than {settings.trees} trees, or more rows.",
             hint="trees=2000, or min_node_size=20",
         )
     return forest, columns, order
@@ -221,13 +235,6 @@ def _first_seen(codes: NDArray[np.int32]) -> NDArray[np.int64]:
     """Clusters numbered as they appear, whatever they are called."""
     _, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse]
-
-
-def _in_sample_order(found: PointEstimates, order: NDArray[np.intp]) -> PointEstimates:
-    arrays = [np.empty_like(found.value) for _ in range(3)]
-    for out, values in zip(arrays, (found.value, found.variance, found.monte_carlo), strict=True):
-        out[order] = values
-    return PointEstimates(*arrays)
 
 
 def _average_by_arm(settings: CausalForest, centred: _Centred, fit: ForestFit) -> ForestFit:

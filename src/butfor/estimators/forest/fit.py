@@ -14,6 +14,7 @@ from butfor.core.table import Table
 from butfor.data.dataset import open_dataset
 from butfor.data.design import design_matrix, design_request
 from butfor.estimators.base import Fit
+from butfor.estimators.forest.planes import Planes
 from butfor.inference.effects import EffectTable
 from butfor.inference.estimate import Estimate
 from butfor.native.forest import Columns, Forest, PointEstimates, grow_forest
@@ -29,7 +30,8 @@ class ForestFit(Fit):
         forest: the trees.
         columns: what they were grown on, in the order of `order`.
         order: the sample's rows in the order of the forest.
-        effects: out-of-bag effects and their variances, in the order of the sample.
+        effects: out-of-bag effects without slopes and their variances, in the order of the sample.
+        slopes: along how many covariates effects of units may tilt.
         outcome_residual, treatment_residual: what the nuisance models left of outcome and treatment.
     """
 
@@ -37,6 +39,7 @@ class ForestFit(Fit):
     columns: Columns | None = None
     order: NDArray[np.intp] | None = None
     effects: PointEstimates | None = None
+    slopes: int = 0
     outcome_residual: FloatArray | None = None
     treatment_residual: FloatArray | None = None
 
@@ -48,13 +51,21 @@ class ForestFit(Fit):
                 did not see it.
         """
         step = self.sample.treatment.step
-        if new_data is None:
-            found = self._grown(self.effects)
-        else:
+        if new_data is not None:
             covariates = self.sample.covariates
             rows = open_dataset(new_data).read(design_request(covariates))
-            found = self._grown(self.forest).predict(design_matrix(rows, covariates))
+            matrix = design_matrix(rows, covariates)
+            found = self._grown(self.forest).predict(matrix) if self.slopes == 0 else self.planes.at(matrix)
+        elif self.slopes == 0:
+            found = self._grown(self.effects)
+        else:
+            found = self.planes.outside.in_order(self._grown(self.order))
         return EffectTable(self.sample.treatment.terms, step * found.value, abs(step) * np.sqrt(found.variance))
+
+    @cached_property
+    def planes(self) -> Planes:
+        """Effects that tilt near a point; made when first asked for."""
+        return Planes.of(self._grown(self.forest), self._grown(self.columns), self.slopes)
 
     def importance(self) -> Table:
         """Share of the splits on each covariate, those near the root counting more: where effects differ, not why."""
@@ -94,7 +105,7 @@ class ForestFit(Fit):
     def kernel_weights(self, new_data: Any = None) -> FloatArray:
         """How much each row of the sample counts for the effect at each point (points × rows, rows sum to one).
 
-        The forest is grown once more, with its members kept: the same seed gives the same trees.
+        A forest without slopes is grown once more, with its members kept: the same seed gives the same trees.
         """
         covariates = self.sample.covariates
         if new_data is None:
@@ -109,6 +120,8 @@ class ForestFit(Fit):
     @cached_property
     def _with_members(self) -> Forest:
         forest = self._grown(self.forest)
+        if len(forest.trees.member_end):
+            return forest
         return grow_forest(forest.kind, self._grown(self.columns), forest.growth, seed=forest.seed, keep_members=True)
 
     @staticmethod
