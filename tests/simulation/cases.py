@@ -10,10 +10,12 @@ from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.question import CWE, LATE
 from tests.estimators.by_graph import ByGraph
 from tests.simulation.coverage import Case
+from tests.simulation.forest import FORESTS, LEARNED_FORESTS
 from tests.simulation.heterogeneity import HETEROGENEITY
 from tests.simulation.linear_effects import LINEAR_EFFECTS
-from tests.simulation.mediation import LEARNED_MEDIATION, MEDIATION
+from tests.simulation.mediation import CONTROLLED, LEARNED_MEDIATION, MEDIATION
 from tests.simulation.meta import META
+from tests.simulation.proximal import PROXIMAL
 from tests.simulation.targeted import TARGETED
 from tests.simulation.worlds import (
     ARMS,
@@ -127,6 +129,8 @@ FAST = (
     *META,
     *LINEAR_EFFECTS,
     *MEDIATION,
+    *CONTROLLED,
+    *PROXIMAL,
 )
 
 SLOW = (
@@ -135,6 +139,8 @@ SLOW = (
     _case(ByGraph(CHAINED, DEALT_OUT), NAPKIN, bf.ATE(), n=1000, draws=400),
     _case(ByGraph(CHAINED, DEALT_OUT), NAPKIN_COUNTED, bf.ATE(), n=1000, draws=400),
     *LEARNED_MEDIATION,
+    *FORESTS,
+    *LEARNED_FORESTS,
     _case(InteractiveIV(), OFFERED, LATE(), settings=(INSTRUMENT,), n=1000, draws=400),
     _case(ByGraph(bf.AugmentedPrimalWeighting(), WITH_COVARIATE), FRONT_DOOR, bf.ATE(), n=1000, draws=400),
     # Learned nuisances are biased at this size, and the score by the product of their errors: the interval is short.
