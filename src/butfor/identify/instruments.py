@@ -75,9 +75,10 @@ def instruments(problem: InstrumentProblem, *, effort: Effort | None = None) -> 
     graph, chosen = problem.graph, problem.graph.selected
     effort = effort or Effort(MOST_STEPS)
     yield from ((n, ()) for n in graph.nodes if n in problem.unconditional)
-    for node in graph.nodes:
-        if node not in problem.candidates or node in problem.unconditional:
-            continue
+    # Nothing parts the outcome from what it has an edge with.
+    beside = {f(problem.outcome) for f in (problem.backdoor.parents, problem.backdoor.spouses)}
+    possible = problem.candidates.difference(problem.unconditional, *beside)
+    for node in (n for n in graph.nodes if n in possible):
         # What leaves a node connected with the treatment does so as well when it lies nearer to the outcome.
         for separator in minimal_separators(
             problem.backdoor,

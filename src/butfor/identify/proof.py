@@ -16,6 +16,8 @@ from butfor.identify.general.sources import OBSERVATION, Mosaic, Piece
 from butfor.identify.query import Query
 
 BLOCKED = "adjustment criterion (b), m-separation"
+# Names in one sentence; more nobody reads.
+MOST_LISTED = 30
 
 
 @public_value
@@ -44,7 +46,13 @@ def agree(names: Sequence[str], one: str, many: str) -> str:
 
 
 def listed(names: tuple[str, ...] | list[str]) -> str:
-    """Names in a sentence."""
+    """Names in a sentence, which names at most some of them.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    if len(names) > MOST_LISTED:
+        names = [*names[: MOST_LISTED - 1], f"{len(names) - MOST_LISTED + 1:,} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]])) if names else "nothing"
 
 

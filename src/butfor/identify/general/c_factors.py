@@ -7,8 +7,9 @@ find does not exist.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from butfor.graph.causal_graph import CausalGraph
 from butfor.graph.districts import ancestors_within, district_of, markov_pillows
@@ -67,17 +68,23 @@ class Kernel:
     fixed: Nodes = frozenset()
     population: str = ""
 
+    @cached_property
+    def _place(self) -> Mapping[str, int]:
+        return {n: i for i, n in enumerate(self.graph.topological_order)}
+
+    @cached_property
+    def _given(self) -> Mapping[str, tuple[Variable, ...]]:
+        """What the probability of each node is given."""
+        return {
+            node: tuple(Variable(n) for n in sorted(pillow - self.fixed, key=self._place.__getitem__))
+            for node, pillow in markov_pillows(self.graph, self.random, self.graph.topological_order)
+        }
+
     def factor(self, district: Nodes) -> Expression:
-        """Q[district] as a product of conditional probabilities."""
-        order = self.graph.topological_order
-        place = {n: i for i, n in enumerate(order)}
-        do = tuple(Variable(n) for n in sorted(self.fixed, key=place.__getitem__))
-        factors: list[Expression] = []
-        for node, pillow in markov_pillows(self.graph, self.random, order):
-            if node in district:
-                given = sorted(pillow - self.fixed, key=place.__getitem__)
-                factors.append(Probability((Variable(node),), tuple(map(Variable, given)), do, self.population))
-        return product(reversed(factors))
+        """Q[district] as a product of conditional probabilities, effects before their causes."""
+        do = tuple(Variable(n) for n in sorted(self.fixed, key=self._place.__getitem__))
+        order = sorted(district.intersection(self._given), key=self._place.__getitem__, reverse=True)
+        return product(Probability((Variable(n),), self._given[n], do, self.population) for n in order)
 
 
 def factor_along(route: Route, kernel: Kernel) -> Expression:
