@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import butfor as bf
 from butfor.estimators.base import Estimator
 from butfor.estimators.forest.causal import CausalForest
+from butfor.estimators.mediation.controlled import ControlledDirect
 from butfor.estimators.mediation.natural import MediationAnalysis
 from butfor.estimators.meta.dr_learner import DRLearner
 from butfor.estimators.meta.r_learner import RLearner
@@ -16,6 +17,7 @@ from butfor.estimators.meta.t_learner import TLearner
 from butfor.estimators.meta.x_learner import XLearner
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
+from butfor.estimators.proximal.two_stage import ProximalTwoStage
 from tests.estimators.by_graph import ByGraph
 from tests.estimators.on_your_word import OnYourWord
 
@@ -74,6 +76,8 @@ LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=
 
 MEDIATION = MediationAnalysis(**LINEAR)
 THROUGH_INCOME = (("mediators", ("income",)),)
+HELD_SEX = OnYourWord(ControlledDirect(**LINEAR), (("mediators", ("sex",)),))
+PROXIES = (("treatment_proxies", ("income",)), ("outcome_proxies", ("age",)))
 
 ALL = (
     Enrolled(bf.DifferenceInMeans()),
@@ -109,4 +113,7 @@ ALL = (
     Enrolled(FOREST, ("binary",), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),
     Enrolled(DOSE_FOREST, ("amount",), draws=True),
     Enrolled(OnYourWord(MEDIATION, THROUGH_INCOME, ("sex",)), mirrored=(0, 3, 4, 1, 2)),
+    Enrolled(HELD_SEX, subgroups=False),
+    Enrolled(OnYourWord(ProximalTwoStage(), PROXIES), ("binary", "arms", "amount")),
+    Enrolled(OnYourWord(ProximalTwoStage(common_slope=True), PROXIES)),
 )
