@@ -88,6 +88,11 @@ def test_public_json_and_altered_graphs_keep_the_marks(graph: bf.CausalGraph) ->
          {("x", "y"), ("u", "x"), ("u", "y")}, {("x", "z")}, {"u"}),
         ('graph [ directed 1 node [ id 0 label "a b" ] node [ id 1 label "c" ] edge [ source 0 target 1 ] ]',
          {("a b", "c")}, set(), set()),
+        # As igraph writes it, and as networkx does with the edges of our GraphML.
+        ('Creator "igraph"\nVersion 1\ngraph\n[\n directed 1\n node\n [\n id 0\n name "a"\n ]\n node\n [\n id 1'
+         '\n name "c"\n ]\n edge\n [\n source 0\n target 1\n ]\n]\n', {("a", "c")}, set(), set()),
+        ('graph [ directed 1 multigraph 1 node [ id 0 label "a" ] node [ id 1 label "c" latent 1 ] '
+         'edge [ source 0 target 1 key 0 kind "bidirected" ] ]', set(), {("a", "c")}, {"c"}),
         ("digraph { edge [dir=both]; a -> b }", set(), {("a", "b")}, set()),
         ("digraph { x -> y; { node [style=dashed] u } u -> {x y}; z -> x }",
          {("x", "y"), ("u", "x"), ("u", "y"), ("z", "x")}, set(), {"u"}),

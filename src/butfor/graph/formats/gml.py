@@ -8,7 +8,8 @@ from typing import Any, cast
 
 from butfor.core.errors import GraphSyntax
 from butfor.graph.causal_graph import CausalGraph, Edge
-from butfor.graph.formats.roles import from_attributes, is_no, is_yes
+from butfor.graph.formats.nx import is_bidirected
+from butfor.graph.formats.roles import from_attributes, is_no
 from butfor.graph.formats.tokens import shown
 
 PATTERN = re.compile(r'\s+|#[^\n]*|(?P<open>\[)|(?P<close>\])|"(?P<text>[^"]*)"|(?P<word>[^\s\[\]"]+)')
@@ -17,14 +18,18 @@ Word = tuple[str, str, int]
 
 
 def read(text: str) -> CausalGraph:
-    """A graph from GML; edges with `bidirected 1` are common causes, nodes with `latent 1` are not measured."""
+    """A graph from GML: nodes with `latent 1` are not measured, edges with `bidirected 1` are common causes."""
     body = _block(dict(_pairs(_words(text))).get("graph", []), "graph")
     if is_no(dict(body).get("directed", "1")):
         raise GraphSyntax("The GML is undirected; a causal graph needs directions.", hint="graph [ directed 1 ... ]")
     names: dict[str, str] = {}
     nodes: dict[str, dict[str, Any]] = {}
     for node in (dict(_block(value, "node")) for kind, value in body if kind == "node"):
-        name, number = (str(node.get(key, node.get(other, ""))) for key, other in (("label", "id"), ("id", "label")))
+        # igraph writes names as `name`, others as `label`; some programs write no ids.
+        name, number = (
+            next((str(node[key]) for key in keys if key in node), "")
+            for keys in (("label", "name", "id"), ("id", "label"))
+        )
         if number in names or name in nodes:
             raise GraphSyntax(
                 f"Two nodes of the GML are {shown(name)} with id {shown(number)}; every node needs its own.",
@@ -34,7 +39,7 @@ def read(text: str) -> CausalGraph:
         nodes[name] = node
     edges: dict[bool, list[Edge]] = {True: [], False: []}
     for edge in (dict(_block(value, "edge")) for kind, value in body if kind == "edge"):
-        both = is_yes(edge.get("bidirected", "no")) or edge.get("dir") == "both"
+        both = is_bidirected(edge) or edge.get("dir") == "both"
         edges[both].append((_end(edge, "source", names), _end(edge, "target", names)))
     if not names:
         raise GraphSyntax("The GML has no node; a causal graph needs some.", hint='graph [ node [ id 0 label "x" ] ]')
