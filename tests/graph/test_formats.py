@@ -242,9 +242,9 @@ def test_hostile_text_is_refused_at_once(text: str) -> None:
 
 def test_a_hundred_thousand_edges_are_read_in_time() -> None:
     text = "\n".join(f"n{i // 2} -> n{i}" for i in range(1, 100_001))
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(bf.CausalGraph.from_any(text).directed) == 100_000
-    assert time.perf_counter() - start < 5  # it takes one to two seconds
+    assert time.process_time() - start < 5  # it takes one to two seconds
 
 
 # --- dagitty -------------------------------------------------------------------------------------------------------
@@ -512,10 +512,10 @@ MEGABYTE = 1_000_000
     ids=lambda text: ascii(text[:12]),
 )
 def test_a_megabyte_of_garbage_is_refused_within_seconds(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(GraphSyntax) as caught:
         bf.CausalGraph.from_any(text)
-    assert time.perf_counter() - start < 5  # it takes one or two; quadratic time would be minutes
+    assert time.process_time() - start < 5  # it takes one or two; quadratic time would be minutes
     assert len(str(caught.value)) < 1000
 
 
@@ -524,9 +524,9 @@ def test_large_graphs_are_built_and_altered_in_time() -> None:
     edges = tuple((names[i // step], names[i]) for step in (2, 3) for i in range(step, 7_500 + step))
     times: list[float] = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         graph = bf.CausalGraph(names, edges)
-        middle = time.perf_counter()
+        middle = time.process_time()
         graph.replaced(directed=edges[::2])
-        times.append(max(middle - start, time.perf_counter() - middle))
+        times.append(max(middle - start, time.process_time() - middle))
     assert min(times) < 0.1

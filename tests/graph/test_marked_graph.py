@@ -216,8 +216,8 @@ def test_thousands_of_edges_take_seconds() -> None:
         for i, b in enumerate(names[1:])
         for a in rng.sample(names[: i + 1], min(i + 1, 4))
     ]
-    begun = time.perf_counter()
+    begun = time.process_time()
     graph = read("pag {\n" + "\n".join(lines) + "\n}")
     assert graph.possible_descendants({"n0"}) >= graph.descendants({"n0"})
     assert read(write(graph)) == graph
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 10

@@ -163,9 +163,9 @@ def test_proofs_of_long_chains_can_be_read() -> None:
 def test_a_complete_graph_of_hundreds_of_nodes_is_answered_in_time() -> None:
     """A hundred thousand arrows: all that came before the treatment is adjusted for, and nothing is an instrument."""
     names = tuple(f"n{i}" for i in range(450))
-    start = time.perf_counter()
+    start = time.process_time()
     found = identify(Query("n440", "n449"), bf.CausalGraph(names, tuple(combinations(names, 2))))
-    assert time.perf_counter() - start < 40  # four seconds alone
+    assert time.process_time() - start < 40  # four seconds alone
     assert found.strategies[0].adjust_for == names[:440]
     assert "instrument" not in [s.kind for s in found.strategies]
 
