@@ -76,6 +76,21 @@ def sample_folds(sample: Sample, count: int, seed: int, cache: NuisanceCache | N
     return folds
 
 
+def take_folds(folds: Folds, rows: NDArray[np.intp]) -> Folds:
+    """The folds of some rows, numbered without gaps.
+
+    Raises:
+        TooFewRows: when all of these rows are in one fold.
+    """
+    present, codes = np.unique(folds.codes[rows], return_inverse=True)
+    if len(present) < 2:
+        raise TooFewRows(
+            f"{len(rows)} rows of one arm or pair of arms lie in one fold; cross-fitting needs them in two.",
+            hint="compare larger arms, or change rng",
+        )
+    return Folds(codes.astype(np.int32), len(present))
+
+
 def _mix(values: KeyArray) -> KeyArray:
     """The finaliser of splitmix64: a bijection whose output looks random."""
     with np.errstate(over="ignore"):

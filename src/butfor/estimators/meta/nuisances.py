@@ -28,7 +28,7 @@ from butfor.nuisance.crossfit import (
     cross_fit_propensity,
 )
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
-from butfor.nuisance.folds import Folds
+from butfor.nuisance.folds import Folds, take_folds
 from butfor.nuisance.overlap import lift
 from butfor.nuisance.wrap import OutOfFold
 
@@ -172,18 +172,3 @@ class Nuisances:
                 hint="folds=10, or effects of new rows: fit.effect(frame)",
             )
         return Nuisances(sample, folds, self.models.take(rows), self.seed, self.cache)
-
-
-def take_folds(folds: Folds, rows: RowIndex) -> Folds:
-    """The folds of some rows, numbered without gaps.
-
-    Raises:
-        TooFewRows: when all of these rows are in one fold.
-    """
-    present, codes = np.unique(folds.codes[rows], return_inverse=True)
-    if len(present) < 2:
-        raise TooFewRows(
-            f"{len(rows)} rows of one arm or pair of arms lie in one fold; cross-fitting needs them in two.",
-            hint="compare larger arms, or change rng",
-        )
-    return Folds(codes.astype(np.int32), len(present))
