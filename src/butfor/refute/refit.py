@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from butfor.data.sample import Covariates, Sample
 from butfor.estimators.base import Estimator, Fit
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
+from butfor.estimators.functional.learned_plug_in import LearnedPlugIn
 from butfor.estimators.functional.plug_in import PlugIn
 from butfor.identify.bounds.strategy import Bounds
 from butfor.identify.proximal import ProximalPair
@@ -26,6 +27,8 @@ SHARE_OF_ERROR_THAT_MATTERS = 0.1
 
 def is_cheap(estimator: Estimator) -> bool:
     """Whether a refit is closed-form algebra: decided by the settings, never by the clock."""
+    if isinstance(estimator, LearnedPlugIn):
+        return False  # a hundred resamples each
     return all(isinstance(model, LinearModel | LogisticModel) for model in estimator.learners)
 
 
@@ -40,7 +43,7 @@ def no_covariates(fit: Fit) -> str | None:
     """Why another covariate would change nothing."""
     if isinstance(fit.estimator, DifferenceInMeans):
         return "the difference in means uses no covariates"
-    if isinstance(fit.estimator, PlugIn):
+    if isinstance(fit.estimator, PlugIn | LearnedPlugIn):
         return "the plug-in uses the columns of its expression and no others"
     return no_refit(fit)
 

@@ -20,9 +20,10 @@ from butfor.identify.strategies import Functional, Strategy
 from butfor.inference.bootstrap import bootstrap
 from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache, frozen
-from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
 from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
+from butfor.nuisance.linear import LinearModel
+from butfor.nuisance.logistic import LogisticModel
 from butfor.nuisance.learning import Learning
 from butfor.question import ATE, Question
 
@@ -54,9 +55,8 @@ class LearnedPlugIn(Estimator):
     `PlugIn` is exact.
 
     Args:
-        outcome_model: for the averages; default: mix of ridge regression and early-stopped
-            boosting. `LinearModel()` is many times faster.
-        propensity_model: for the chances of categories; default: mix of ridge logit and boosting, calibrated.
+        outcome_model: for the averages; default: ridge regression. `Boosting()` where they bend, at many times the cost.
+        propensity_model: for the chances of categories; default: ridge logit.
         folds: cross-fitting folds.
         floor: chances are never taken below this.
         resamples: of the bootstrap.
@@ -78,8 +78,7 @@ class LearnedPlugIn(Estimator):
     >>> x = (z + hidden + rng.normal(size=2000) > 0).astype(int)
     >>> frame = {"w": w, "z": z, "x": x, "y": 2 * x + other + rng.normal(size=2000)}
     >>> study = bf.Study(frame, question=bf.Question("x", "y"), graph="w -> z -> x -> y; w <-> x; w <-> y")
-    >>> simple = bf.LearnedPlugIn(outcome_model=bf.LinearModel(), resamples=20)
-    >>> effect = study.estimate(simple).primary.result
+    >>> effect = study.estimate(bf.LearnedPlugIn(resamples=20)).primary.result
     >>> bool(abs(effect.value[0] - 2.0) < 3 * effect.std_error[0])
     True
     """
@@ -88,7 +87,7 @@ class LearnedPlugIn(Estimator):
     propensity_model: Learner | None = None
     folds: int = 5
     floor: float = 0.01
-    resamples: int = 50
+    resamples: int = 100
     most_values: int = 12
 
     name: ClassVar[str] = "learned_plug_in"
@@ -102,7 +101,7 @@ class LearnedPlugIn(Estimator):
         if self.folds < 2:
             raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
         if self.resamples < 20:
-            raise InvalidSetting(f"resamples is {self.resamples}; a bootstrap needs at least 20.", hint="resamples=50")
+            raise InvalidSetting(f"resamples is {self.resamples}; a bootstrap needs at least 20.", hint="resamples=100")
         if self.most_values < 2:
             raise InvalidSetting(
                 f"most_values is {self.most_values}; a category needs at least 2 values.", hint="most_values=12"
@@ -165,7 +164,7 @@ class LearnedPlugIn(Estimator):
         folds = sample_folds(sample, self.folds, seed, cache)
 
         def learn(rows: Sample, own: int, known: NuisanceCache | None) -> Averages:
-            chances = self.propensity_model or default_propensity_model()
+            chances = self.propensity_model or LogisticModel(penalty=None)
             learning = Learning(self._outcome_model, chances, self.floor, folds, own, known)
             return Averages(rows, treatments, learning, most_values=self.most_values)
 
@@ -177,7 +176,7 @@ class LearnedPlugIn(Estimator):
 
     @property
     def _outcome_model(self) -> Learner:
-        return self.outcome_model or default_outcome_model()
+        return self.outcome_model or LinearModel(penalty=None)
 
 
 def _means(averages: Averages, chain: Sequential) -> dict[int, float]:
