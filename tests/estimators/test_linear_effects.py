@@ -185,6 +185,21 @@ def test_the_influence_of_the_average_is_the_slopes_and_the_sample_together() ->
     assert_allclose(fit.estimate().influence[:, 0], expected, rtol=0, atol=1e-8)
 
 
+@pytest.mark.parametrize("kind", ["binary", "amount"])
+def test_the_representer_gives_the_average_from_what_is_left_of_the_outcome(kind: str) -> None:
+    frame = world(kind=kind)
+    fit: Any = LinearEffects(**(DOSE if kind == "amount" else ARMS)).fit(frame, **ROLES)
+    outcome, _, _ = residuals(frame, kind)
+    assert_allclose((fit.riesz[:, 0] * outcome).mean(), fit.estimate().value[0], rtol=0, atol=1e-9)
+
+
+def test_residuals_are_at_right_angles_to_the_representer() -> None:
+    frame = world(kind="arms")
+    fit: Any = LinearEffects(**ARMS).fit(frame, arms=True, weights="w", modifiers=["group"], **ROLES)
+    assert fit.riesz.shape == (300, 2)
+    assert_allclose((fit.riesz * fit.residual).mean(axis=0), 0.0, rtol=0, atol=1e-9)
+
+
 # --- powers ----------------------------------------------------------------------------------------------------------
 
 

@@ -91,11 +91,17 @@ class Basis:
 
 @dataclass(frozen=True, eq=False)
 class Slopes:
-    """Coefficients (k), their influence functions (rows × k), and where there are any the leverages of the rows."""
+    """Coefficients (k), their influence functions (rows × k), and of least squares more.
+
+    Attributes:
+        leverage: of each row.
+        representer: α (rows × k): each coefficient is the mean of α times what is left of the outcome.
+    """
 
     value: FloatArray
     influence: FloatArray
     leverage: FloatArray | None = None
+    representer: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,7 +240,9 @@ class EffectRegression(ABC):
         found = self.find_slopes(sample, left, columns, len(basis.names))
         common = describe(self, sample, strategy, split.seed)
         slopes = _slopes(found, self.robust, basis, Estimate(("",), np.zeros(1), **common), sample.treatment, treatment)
-        labels, value, influence = _averages(sample, question, slopes, basis, treatment)
+        labels, value, gradient, moving = _averages(sample, question, slopes, basis, treatment)
+        assert slopes.influence is not None
+        influence, terms = moving + slopes.influence @ gradient.T, len(sample.treatment.terms)
         residual = left - columns @ found.value
         return EffectRegressionFit(
             self,
@@ -243,7 +251,8 @@ class EffectRegression(ABC):
             strategy,
             Estimate(labels=labels, value=value, influence=influence, estimand=question.estimand, **common),
             propensity=treatment.propensity,
-            residual=np.repeat(residual[:, None], len(sample.treatment.terms), axis=1),
+            representer=_representer(found, sample.treatment, treatment, gradient[:terms]),
+            residual=np.repeat(residual[:, None], terms, axis=1),
             nuisance_summary=(
                 f"outcome given covariates: {outcome.words}",
                 f"treatment given covariates: {treatment.words}",
@@ -293,20 +302,16 @@ def _slopes(
         robust=robust,
         df=None if regression is None else float(regression.spare[0]),
     )
-    if treatment.kind == "amount":
-        names = [treatment.name, *(f"{treatment.name}^{power}" for power in range(2, count + 1))]
-        combine = np.eye(count)
-    else:
-        names, combine = list(treatment.terms), residuals.combine
+    powers = (treatment.name, *(f"{treatment.name}^{power}" for power in range(2, count + 1)))
+    names = powers if treatment.kind == "amount" else treatment.terms
     labels = tuple(f"{term} × {name}" for term in names for name in basis.names)
-    return whole.contrast(np.kron(combine, np.eye(size)), labels)
+    return whole.contrast(np.kron(_combination(treatment, residuals), np.eye(size)), labels)
 
 
 def _averages(
     sample: Sample, question: Question, slopes: Estimate, basis: Basis, residuals: Residuals
-) -> tuple[tuple[str, ...], FloatArray, FloatArray]:
-    """E[h τ(X)] / E[h] for everyone and each subgroup: what the slopes do not know, and what the averaging adds."""
-    assert slopes.influence is not None
+) -> tuple[tuple[str, ...], FloatArray, FloatArray, FloatArray]:
+    """E[h τ(X)] / E[h] for everyone and each subgroup: labels, values, gradient in the slopes, φ of known slopes."""
     columns, treatment = basis.at(sample.covariates.matrix, centred=True), sample.treatment
     parts = [weights for _, weights in parts_of_sample(sample)]
     tops: list[FloatArray] = []
@@ -326,5 +331,18 @@ def _averages(
         gradients.append(np.array([(w * bottom) @ rows / (w @ bottom) for w in parts]))
     labels, value, influence = ratio_effects(sample, tops, bottoms)
     # Labels run over subgroups, and within each over terms.
-    gradient = np.stack(gradients, axis=1).reshape(len(labels), -1)
-    return labels, value, influence + slopes.influence @ gradient.T
+    return labels, value, np.stack(gradients, axis=1).reshape(len(labels), -1), influence
+
+
+def _combination(treatment: Treatment, residuals: Residuals) -> FloatArray:
+    """From treatment columns to contrasts; powers of a dose stay what they are."""
+    return np.eye(residuals.values.shape[1]) if treatment.kind == "amount" else residuals.combine
+
+
+def _representer(found: Slopes, treatment: Treatment, residuals: Residuals, gradient: FloatArray) -> FloatArray | None:
+    """α of each overall effect (rows × terms)."""
+    if found.representer is None:
+        return None
+    combine = _combination(treatment, residuals)
+    size = gradient.shape[1] // len(combine)
+    return found.representer @ np.kron(combine, np.eye(size)).T @ gradient.T

@@ -81,4 +81,6 @@ class LinearEffects(EffectRegression, Estimator):
         """Least squares through the origin."""
         weights = unit_weights(sample)
         found = project_effects(columns, weights * outcome, weights)
-        return Slopes(found.value, found.influence, found.leverage)
+        weighted = columns * weights[:, None]
+        representer = np.asarray(sample.n * np.linalg.solve(weighted.T @ columns, weighted.T).T, dtype=np.float64)
+        return Slopes(found.value, found.influence, found.leverage, representer)
