@@ -91,6 +91,7 @@ def fit(frame: dict[str, np.ndarray], estimator: ControlledDirect = SIMPLE, **ho
 def test_it_is_aipw_with_combinations_as_arms() -> None:
     frame = frame_of()
     found = fit(frame)
+    assert found.result.estimand == controlled.CDE()
     joint = np.array([f"{x}{m}" for x, m in zip(frame["x"], frame["m"], strict=True)])
     bare = found.sample.with_covariates(found.sample.covariates.without("m"))
     for k, label in enumerate(found.result.labels):
@@ -167,6 +168,11 @@ def test_strategies_of_other_effects_are_refused() -> None:
     assert between is not None
     assert not SIMPLE.accepts(natural)
     assert not SIMPLE.accepts(between)
+
+
+def test_no_weighting_of_covariates_is_a_controlled_direct_effect() -> None:
+    with pytest.raises(MethodMismatch, match="needs mediators"):
+        bf.AIPW(**LINEAR).fit(frame_of(), treatment="x", outcome="y", covariates=["c"], estimand=controlled.CDE())
 
 
 @pytest.mark.parametrize("settings", [{"floor": 0.0}, {"folds": 1}, {"most_values": 0}])

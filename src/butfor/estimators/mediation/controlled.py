@@ -7,9 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from butfor.core.errors import InvalidSetting
+from butfor.core.errors import InvalidSetting, MethodMismatch
 from butfor.core.rng import Seed, seed_of
-from butfor.data.sample import Sample, TreatmentKind
+from butfor.core.serial import public_value
+from butfor.data.sample import FloatArray, Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, Roles, describe
 from butfor.estimators.mediation.held import Held
 from butfor.estimators.mediation.refusals import mediators_of, refuse_other_questions
@@ -24,7 +25,25 @@ from butfor.nuisance.defaults import default_outcome_model, default_propensity_m
 from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.overlap import lift
-from butfor.question import Question
+from butfor.question import Estimand, Question
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class CDE(Estimand):
+    """Controlled direct effect: what does the treatment do while the mediators are held at one value for everyone?
+
+    It is about everyone, and about a change that no function h of the covariates picks.
+    """
+
+    code: ClassVar[str] = "CDE"
+    formula: ClassVar[str] = "E[Y(1, m) − Y(0, m)]"
+    who: ClassVar[str] = "everyone, with the mediators held at the same value"
+
+    def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
+        raise MethodMismatch(
+            "The CDE holds mediators at a value; it needs mediators.", hint="ControlledDirect() with mediators="
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +163,7 @@ class ControlledDirect(Estimator):
             labels=labels,
             value=value,
             influence=influence,
-            estimand=question.estimand,
+            estimand=CDE(),
             **describe(self, sample, strategy, seed),
         )
         words = (
