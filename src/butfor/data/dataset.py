@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -36,6 +36,17 @@ class Dataset:
             UnknownColumn: with the nearest name that exists.
             UnreadableData: when the engine cannot read them.
         """
+        return self.executor.read(self._asked(request))
+
+    def batches(self, request: Request, rows: int = 65_536) -> Iterator[Rows]:
+        """The requested columns in the order of the rows, some rows at a time: memory does not grow with the file.
+
+        Raises:
+            UnknownColumn, UnreadableData: as for `read`.
+        """
+        return self.executor.batches(self._asked(request), rows)
+
+    def _asked(self, request: Request) -> list[str]:
         if not request.columns:
             raise InvalidSetting(
                 "The request names no column; a scan needs one.", hint="Request(frozenset({'outcome'}))"
@@ -43,7 +54,7 @@ class Dataset:
         for name in sorted(request.columns):
             if name not in self.columns:
                 raise UnknownColumn.named(name, self.columns, role="analysis")
-        return self.executor.read([name for name in self.columns if name in request.columns])
+        return [name for name in self.columns if name in request.columns]
 
 
 def open_dataset(source: Any, *, table: str | None = None) -> Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isnan
@@ -179,6 +179,11 @@ class Rows:
         if name not in self.columns:
             raise UnknownColumn.named(name, self.columns, role=role)
         return self.columns[name]
+
+    def batches(self, size: int) -> Iterator[Rows]:
+        """These rows in their order, at most `size` at a time."""
+        for start in range(0, self.n, size):
+            yield self.take(np.arange(start, min(start + size, self.n)))
 
     def take(self, rows: RowArray) -> Rows:
         """These rows only."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -58,6 +58,10 @@ class ArrayExecutor:
     def read(self, columns: Sequence[str]) -> Rows:
         """These columns, in memory."""
         return Rows.of((_column(name, self.arrays[name]) for name in columns), self.rows, source=self.source())
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
+        """These columns, so many rows at a time."""
+        return self.read(columns).batches(rows)
 
 
 def _held(name: str, values: Any) -> Held:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,10 @@ class RelationExecutor:
         """These columns, in memory."""
         return rows_of_relation(self.relation, columns, self.source())
 
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
+        """These columns, so many rows at a time."""
+        return batches_of_relation(self.relation, columns, rows, self.source())
+
 
 @dataclass(frozen=True)
 class TableExecutor:
@@ -52,6 +56,11 @@ class TableExecutor:
         """These columns, in memory."""
         with self._relation() as relation:
             return rows_of_relation(relation, columns, self.source())
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
+        """These columns, so many rows at a time."""
+        with self._relation() as relation:
+            yield from batches_of_relation(relation, columns, rows, self.source())
 
     @contextmanager
     def _relation(self) -> Generator[Any]:
@@ -96,6 +105,18 @@ def rows_of_relation(relation: Any, columns: Sequence[str], source: str) -> Rows
     with readable(source):
         table = relation.project(", ".join(quoted(name) for name in columns)).to_arrow_table()
     return Rows.of((column_of_arrow(name, table[name]) for name in columns), table.num_rows, source=source)
+
+
+def batches_of_relation(relation: Any, columns: Sequence[str], rows: int, source: str) -> Iterator[Rows]:
+    """The columns of a relation, so many rows at a time.
+
+    Raises:
+        UnreadableData: when DuckDB cannot evaluate it.
+    """
+    with readable(source):
+        for batch in relation.project(", ".join(quoted(name) for name in columns)).to_arrow_reader(rows):
+            found = (column_of_arrow(name, batch.column(j)) for j, name in enumerate(columns))
+            yield Rows.of(found, batch.num_rows, source=source)
 
 
 @contextmanager

@@ -15,7 +15,14 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 
 from butfor.core.errors import InvalidSetting, UnreadableData
-from butfor.data.executors.duckdb import TableExecutor, open_table, readable, rows_of_relation, unrepeated
+from butfor.data.executors.duckdb import (
+    TableExecutor,
+    batches_of_relation,
+    open_table,
+    readable,
+    rows_of_relation,
+    unrepeated,
+)
 from butfor.data.rows import Categories, Column, Numbers, Rows
 
 MISSING_WORDS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null")
@@ -62,6 +69,12 @@ class FileExecutor:
             for file in self.files:
                 _find_broken_line(file)
             raise
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
+        """These columns, so many rows at a time; all rows of a CSV file decide the types of its columns."""
+        with self._relation() as relation:
+            for batch in batches_of_relation(relation, columns, rows, self.path):
+                yield _with_infinite_numbers(batch) if self.format == "csv" else batch
 
     def _scan(self, columns: Sequence[str], sniffed: int = ALL_ROWS) -> Rows:
         with self._relation(sniffed) as relation:

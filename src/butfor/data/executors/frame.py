@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -39,6 +39,10 @@ class FrameExecutor:
         read = (column_of_series(name, self.frame[name]) for name in columns)
         return Rows.of(read, len(self.frame), source=self.label)
 
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
+        """These columns, so many rows at a time."""
+        return self.read(columns).batches(rows)
+
 
 @dataclass(frozen=True, eq=False)
 class LazyExecutor:
@@ -59,6 +63,10 @@ class LazyExecutor:
         """These columns, in memory."""
         frame = self.frame.select(nw.col(*columns)).collect()
         return Rows.of((column_of_series(name, frame[name]) for name in columns), len(frame), source=self.label)
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
+        """These columns, so many rows at a time."""
+        return self.read(columns).batches(rows)
 
 
 def open_frame(source: Any) -> FrameExecutor | LazyExecutor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from butfor.data.rows import Rows
@@ -21,4 +21,8 @@ class Executor(Protocol):
 
     def read(self, columns: Sequence[str]) -> Rows:
         """These columns, in memory. The caller's data are never written to."""
+        ...
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
+        """These columns in their order, at most so many rows at a time; files and tables are never held as a whole."""
         ...
