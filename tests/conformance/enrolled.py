@@ -17,6 +17,7 @@ from butfor.estimators.meta.t_learner import TLearner
 from butfor.estimators.meta.x_learner import XLearner
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
+from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects
 from butfor.estimators.proximal.two_stage import ProximalTwoStage
 from tests.estimators.by_graph import ByGraph
 from tests.estimators.on_your_word import OnYourWord
@@ -97,6 +98,8 @@ ALL = (
         bf.LinearEffects(outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel(), powers=2, dose_powers=2),
         ("amount",),
     ),
+    Enrolled(SparseLinearEffects(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())),
+    Enrolled(SparseLinearEffects(outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel()), ("amount",)),
     Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), FRONT_DOOR), subgroups=False),
     Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), CHAIN)),
     Enrolled(ByGraph(bf.AugmentedPrimalWeighting(**LINEAR), NAPKIN), subgroups=False),
