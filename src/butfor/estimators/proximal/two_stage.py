@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Assumption, Diagnostic, Severity
-from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch, TooFewRows
+from butfor.core.errors import MethodMismatch, TooFewRows
 from butfor.core.rng import Seed
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, Roles, describe, treatment_columns
+from butfor.estimators.proximal.columns import Proxies, pair_of
 from butfor.identify.proximal import ProximalPair, declared_pair
 from butfor.identify.strategies import Strategy
 from butfor.inference.covariance import Robust
@@ -21,7 +22,6 @@ from butfor.inference.least_squares import Controls
 from butfor.inference.parts import Part, fit_parts
 from butfor.inference.two_stage import first_stage, two_stage
 from butfor.nuisance.cache import NuisanceCache
-from butfor.nuisance.learning import only
 from butfor.question import ATE, Question
 
 FloatArray = NDArray[np.float64]
@@ -92,7 +92,7 @@ class ProximalTwoStage(Estimator):
 
     def covariates(self, strategy: Strategy) -> tuple[str, ...]:
         """Covariates and proxies of both kinds."""
-        pair = _pair_of(strategy)
+        pair = pair_of(strategy)
         return (*pair.given, *pair.treatment_proxies, *pair.outcome_proxies)
 
     def on_your_word(self, question: Question, roles: Roles) -> ProximalPair:
@@ -112,7 +112,7 @@ class ProximalTwoStage(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; nothing here is random."""
-        pair = _pair_of(strategy)
+        pair = pair_of(strategy)
         self.check(sample, strategy)
         if question.estimand != ATE():
             raise MethodMismatch(
@@ -120,8 +120,8 @@ class ProximalTwoStage(Estimator):
                 hint="estimand=bf.ATE()",
             )
         common = self.common_slope or sample.treatment.kind == "amount"
-        strength = _strength(_Proxies.of(sample, pair))
-        whole = fit_parts(sample, lambda rows: _regress(_Proxies.of(rows, pair), common=common))
+        strength = _strength(Proxies.of(sample, pair))
+        whole = fit_parts(sample, lambda rows: _regress(Proxies.of(rows, pair), common=common))
         origin = describe(self, sample, strategy, rng)
         origin["assumptions"] = (*origin["assumptions"], LINEAR_BRIDGE)
         origin["diagnostics"] = (*origin["diagnostics"], _strength_note(strength))
@@ -138,58 +138,7 @@ class ProximalTwoStage(Estimator):
         return Fit(self, sample, question, strategy, estimate)
 
 
-def _pair_of(strategy: Strategy) -> ProximalPair:
-    if isinstance(strategy, ProximalPair):
-        return strategy
-    raise MethodMismatch(
-        f"The strategy is {strategy.kind.replace('_', ' ')}; {ProximalTwoStage.title} needs two kinds of proxies.",
-        hint="fit(..., treatment_proxies=[...], outcome_proxies=[...]), or a pair of proximal_pairs(graph, ...)",
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Proxies:
-    """A sample with its columns by role.
-
-    Attributes:
-        before: Z (n × z).
-        after: W (n × w).
-        given: C (n × c).
-    """
-
-    sample: Sample
-    before: FloatArray
-    after: FloatArray
-    given: FloatArray
-
-    @classmethod
-    def of(cls, sample: Sample, pair: ProximalPair) -> _Proxies:
-        """The columns of a pair.
-
-        Raises:
-            ConstantColumn: for a proxy with one value.
-            InvalidSetting: for fewer columns of treatment proxies than of outcome proxies.
-        """
-        found = sample.covariates
-        for name in (*pair.treatment_proxies, *pair.outcome_proxies):
-            if name not in found.source:
-                raise ConstantColumn(
-                    f"Proxy {name!r} has one value in the rows used; it says nothing of a hidden cause.",
-                    hint="check the column, and how the rows were selected",
-                )
-        before, after = (only(found, set(names)).matrix for names in (pair.treatment_proxies, pair.outcome_proxies))
-        if before.shape[1] < after.shape[1]:
-            raise InvalidSetting(
-                f"The treatment proxies have {before.shape[1]} columns and the outcome proxies {after.shape[1]}; the "
-                "former need to be as many at least.",
-                hint="leave out the weakest outcome proxy, or add a treatment proxy",
-            )
-        # A column that the strategy does not know (a simulated covariate of a check) is a covariate.
-        rest = set(found.source) - {*pair.treatment_proxies, *pair.outcome_proxies}
-        return cls(sample, before, after, only(found, rest).matrix)
-
-
-def _regress(proxies: _Proxies, *, common: bool) -> Part:
+def _regress(proxies: Proxies, *, common: bool) -> Part:
     sample = proxies.sample
     n, w = sample.n, np.ones(sample.n) if sample.weights is None else sample.weights
     focus, combine = treatment_columns(sample.treatment)
@@ -234,7 +183,7 @@ def _check_arms(sample: Sample, coefficients: int) -> None:
             )
 
 
-def _strength(proxies: _Proxies) -> float:
+def _strength(proxies: Proxies) -> float:
     """The weakest first-stage F of an outcome proxy, given treatment and covariates."""
     sample = proxies.sample
     controls = Controls.of(np.hstack([treatment_columns(sample.treatment)[0], proxies.given]), sample.weights)
