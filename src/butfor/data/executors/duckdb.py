@@ -114,7 +114,10 @@ def batches_of_relation(relation: Any, columns: Sequence[str], rows: int, source
         UnreadableData: when DuckDB cannot evaluate it.
     """
     with readable(source):
-        for batch in relation.project(", ".join(quoted(name) for name in columns)).to_arrow_reader(rows):
+        chosen = relation.project(", ".join(quoted(name) for name in columns))
+        # The name before DuckDB 1.5, deprecated since.
+        stream = getattr(chosen, "to_arrow_reader", None) or chosen.fetch_record_batch
+        for batch in stream(rows):
             found = (column_of_arrow(name, batch.column(j)) for j, name in enumerate(columns))
             yield Rows.of(found, batch.num_rows, source=source)
 
