@@ -62,7 +62,7 @@ def _case(estimator: bf.Estimator | ByGraph, world: World, estimand: bf.Estimand
 
 
 PRIMAL = bf.AugmentedPrimalWeighting(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
-CHAINED = bf.LearnedPlugIn(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
+CHAINED = bf.LearnedPlugIn(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel(), resamples=50)
 WITH_COVARIATE = "x1 -> treatment; x1 -> m; x1 -> outcome; treatment -> m -> outcome; treatment <-> outcome"
 MEDIATED = "treatment -> m -> outcome; treatment <-> outcome"
 ORDERED = "treatment -> m -> l -> outcome; treatment <-> l; m <-> outcome"

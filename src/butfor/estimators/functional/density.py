@@ -68,13 +68,19 @@ def density_ratio(
     scale = np.maximum(spread, LEAST_SPREAD * overall)
     shape = Shape.of((values - mean) / scale, weights)
     given = shape((values - mean) / scale) / scale
-    # Evenly spread over the rows in the order of their means: what stands for all rows is nothing random.
-    cut = np.cumsum(weights[np.argsort(mean, kind="stable")]) / weights.sum()
-    picks = np.searchsorted(cut, (np.arange(min(MOST_CENTRES, len(values))) + 0.5) / min(MOST_CENTRES, len(values)))
-    centres = np.argsort(mean, kind="stable")[np.minimum(picks, len(values) - 1)]
-    alone = np.zeros(len(values))
-    for centre, size in zip(mean[centres], scale[centres], strict=True):
-        alone += shape((values - centre) / size) / size
-    alone /= len(centres)
+    alone = _alone(values, mean, scale, shape, weights)
     ratio = np.divide(alone, given, out=np.full(len(values), np.inf), where=given > 0.0)
     return np.minimum(ratio, most), float(np.average(ratio > most, weights=weights))
+
+
+def _alone(values: FloatArray, mean: FloatArray, scale: FloatArray, shape: Shape, weights: FloatArray) -> FloatArray:
+    """p(z): the average density of rows that stand for all, tabulated between the least and the largest value."""
+    # Evenly spread over the rows in the order of their means: what stands for all rows is nothing random.
+    order = np.argsort(mean, kind="stable")
+    count = min(MOST_CENTRES, len(values))
+    places = np.searchsorted(np.cumsum(weights[order]) / weights.sum(), (np.arange(count) + 0.5) / count)
+    centres = order[np.minimum(places, len(values) - 1)]
+    grid = np.linspace(values.min(), values.max(), PLACES // 4)
+    size = scale[centres]
+    height = np.mean(shape((grid[:, None] - mean[centres]) / size) / size, axis=1)
+    return np.interp(values, grid, height)

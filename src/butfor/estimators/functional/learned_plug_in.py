@@ -22,9 +22,9 @@ from butfor.inference.estimate import Estimate
 from butfor.nuisance.cache import NuisanceCache, frozen
 from butfor.nuisance.folds import sample_folds
 from butfor.nuisance.learner import Learner
+from butfor.nuisance.learning import Learning
 from butfor.nuisance.linear import LinearModel
 from butfor.nuisance.logistic import LogisticModel
-from butfor.nuisance.learning import Learning
 from butfor.question import ATE, Question
 
 FloatArray = NDArray[np.float64]
@@ -55,7 +55,7 @@ class LearnedPlugIn(Estimator):
     `PlugIn` is exact.
 
     Args:
-        outcome_model: for the averages; default: ridge regression. `Boosting()` where they bend, at many times the cost.
+        outcome_model: for the averages; default: ridge regression. `Boosting()` where they bend, at a cost.
         propensity_model: for the chances of categories; default: ridge logit.
         folds: cross-fitting folds.
         floor: chances are never taken below this.
