@@ -218,7 +218,8 @@ def _checked(refutations: Refutations | None) -> Mark:
     if unsure:
         word = f"{len(refutations) - len(unsure)} of {len(refutations)} passed"
         return Mark(stage, "unsure", word, f"Inconclusive: {listed(unsure)}.")
-    return Mark(stage, "good", f"All {len(refutations)} passed", "No check found a reason to distrust the estimate.")
+    word = "Passed" if len(refutations) == 1 else f"All {len(refutations)} passed"
+    return Mark(stage, "good", word, "No check found a reason to distrust the estimate.")
 
 
 def _examined(record: StudyRecord) -> Mark:

@@ -31,7 +31,7 @@ SHAPES = {
     Role.MEDIATOR: "hexagon: mediator, on the way from treatment to outcome",
     Role.LATENT: "dashed pill: not measured",
     Role.SELECTED: "bold frame: decides which rows are in the data",
-    Role.OTHER: "single frame: measured, not used",
+    Role.OTHER: "single frame: measured",
 }
 
 
