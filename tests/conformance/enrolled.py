@@ -18,6 +18,7 @@ from butfor.estimators.meta.x_learner import XLearner
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects
+from butfor.estimators.proximal.doubly_robust import ProximalDoublyRobust
 from butfor.estimators.proximal.two_stage import ProximalTwoStage
 from tests.estimators.by_graph import ByGraph
 from tests.estimators.on_your_word import OnYourWord
@@ -78,7 +79,7 @@ LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=
 MEDIATION = MediationAnalysis(**LINEAR)
 THROUGH_INCOME = (("mediators", ("income",)),)
 HELD_SEX = OnYourWord(ControlledDirect(**LINEAR), (("mediators", ("sex",)),))
-PROXIES = (("treatment_proxies", ("income",)), ("outcome_proxies", ("age",)))
+PROXIES = (("treatment_proxies", ("trace",)), ("outcome_proxies", ("age",)))
 
 ALL = (
     Enrolled(bf.DifferenceInMeans()),
@@ -89,6 +90,12 @@ ALL = (
     Enrolled(bf.AIPW(**LINEAR), estimands=(bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1))),
     Enrolled(bf.AIPW(folds=2), estimands=(bf.ATE(),), exact=False),
     Enrolled(bf.TMLE(**LINEAR), estimands=(bf.ATE(), bf.ATO())),
+    Enrolled(
+        bf.DoseResponse(outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel()),
+        ("amount",),
+        exact=False,  # the width of a kernel knows how many rows there are, however they are weighted
+        subgroups=False,
+    ),
     Enrolled(bf.TMLE(**LINEAR), ("binary",), (bf.ATT(), bf.ATC(), bf.ATE(trim=0.1))),
     *(Enrolled(learner(**LINEAR)) for learner in (SLearner, TLearner, XLearner, RLearner, DRLearner, EffectStack)),
     Enrolled(bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())),
@@ -119,4 +126,5 @@ ALL = (
     Enrolled(HELD_SEX, subgroups=False),
     Enrolled(OnYourWord(ProximalTwoStage(), PROXIES), ("binary", "arms", "amount")),
     Enrolled(OnYourWord(ProximalTwoStage(common_slope=True), PROXIES)),
+    Enrolled(OnYourWord(ProximalDoublyRobust(), PROXIES, ("sex",))),
 )

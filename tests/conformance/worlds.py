@@ -38,4 +38,6 @@ def world(kind: str, n: int = 240, seed: int = 7) -> Frame:
     }
     # What goes with the treatment as an instrument does: an offer, and a push of any size.
     push = dose + dose.std() * rng.normal(size=n)
-    return frame | {"offer": (push > np.median(push)).astype(np.int64), "push": push}
+    # Another trace of what age stands for.
+    trace = age + 5 * rng.normal(size=n)
+    return frame | {"offer": (push > np.median(push)).astype(np.int64), "push": push, "trace": trace}

@@ -8,26 +8,24 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.diagnostic import Assumption, Diagnostic, Severity
+from butfor.core.diagnostic import Assumption
 from butfor.core.errors import MethodMismatch, TooFewRows
 from butfor.core.rng import Seed
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, Roles, describe, treatment_columns
 from butfor.estimators.proximal.columns import Proxies, pair_of
+from butfor.estimators.proximal.strength import strength_note, strength_of
 from butfor.identify.proximal import ProximalPair, declared_pair
 from butfor.identify.strategies import Strategy
 from butfor.inference.covariance import Robust
 from butfor.inference.estimate import Estimate
 from butfor.inference.least_squares import Controls
 from butfor.inference.parts import Part, fit_parts
-from butfor.inference.two_stage import first_stage, two_stage
+from butfor.inference.two_stage import two_stage
 from butfor.nuisance.cache import NuisanceCache
 from butfor.question import ATE, Question
 
 FloatArray = NDArray[np.float64]
-# Below this F intervals of two-stage least squares are not to be trusted (Staiger and Stock 1997, doi:10.2307/2171753).
-WEAK = 10.0
-
 LINEAR_BRIDGE = Assumption(
     "linear bridge",
     "What the hidden causes do to the outcome is what a linear function of outcome proxies and covariates does, one in "
@@ -120,11 +118,11 @@ class ProximalTwoStage(Estimator):
                 hint="estimand=bf.ATE()",
             )
         common = self.common_slope or sample.treatment.kind == "amount"
-        strength = _strength(Proxies.of(sample, pair))
+        strength = strength_of(Proxies.of(sample, pair))
         whole = fit_parts(sample, lambda rows: _regress(Proxies.of(rows, pair), common=common))
         origin = describe(self, sample, strategy, rng)
         origin["assumptions"] = (*origin["assumptions"], LINEAR_BRIDGE)
-        origin["diagnostics"] = (*origin["diagnostics"], _strength_note(strength))
+        origin["diagnostics"] = (*origin["diagnostics"], strength_note(strength))
         estimate = Estimate(
             labels=whole.labels,
             value=whole.value,
@@ -181,23 +179,3 @@ def _check_arms(sample: Sample, coefficients: int) -> None:
                 "coefficients; a bridge per arm needs more rows than coefficients.",
                 hint="use fewer covariates, or ProximalTwoStage(common_slope=True)",
             )
-
-
-def _strength(proxies: Proxies) -> float:
-    """The weakest first-stage F of an outcome proxy, given treatment and covariates."""
-    sample = proxies.sample
-    controls = Controls.of(np.hstack([treatment_columns(sample.treatment)[0], proxies.given]), sample.weights)
-    return float(first_stage(proxies.after, proxies.before, controls).min())
-
-
-def _strength_note(strength: float) -> Diagnostic:
-    shown = f"{strength:,.1f}" if np.isfinite(strength) else "infinite"
-    said = f"The first-stage F of the proxies is {shown}"
-    value = strength if np.isfinite(strength) else None
-    if strength < WEAK:
-        message = (
-            f"{said}, below {WEAK:g}: the treatment proxies say little of the outcome proxies, and the interval is not "
-            "to be trusted."
-        )
-        return Diagnostic("weak-proxies", Severity.DANGER, message, value)
-    return Diagnostic("first-stage", Severity.NOTE, f"{said}.", value)
