@@ -14,6 +14,7 @@ from butfor.core.table import Table
 from butfor.data.dataset import open_dataset
 from butfor.data.design import design_matrix, design_request
 from butfor.estimators.base import Fit
+from butfor.estimators.forest.model import ForestEffects
 from butfor.estimators.forest.planes import Planes
 from butfor.inference.effects import EffectTable
 from butfor.inference.estimate import Estimate
@@ -47,20 +48,28 @@ class ForestFit(Fit):
         """The effect of each unit, with a standard error.
 
         Args:
-            new_data: a frame, file or table with the covariates. Default: the rows of the fit, each by the trees that
-                did not see it.
+            new_data: a frame, file or table with the covariates; of a file, only the effects are held in memory.
+                Default: the rows of the fit, each by the trees that did not see it.
         """
-        step = self.sample.treatment.step
         if new_data is not None:
-            covariates = self.sample.covariates
-            rows = open_dataset(new_data).read(design_request(covariates))
-            matrix = design_matrix(rows, covariates)
-            found = self._grown(self.forest).predict(matrix) if self.slopes == 0 else self.planes.at(matrix)
-        elif self.slopes == 0:
-            found = self._grown(self.effects)
-        else:
-            found = self.planes.outside.in_order(self._grown(self.order))
-        return EffectTable(self.sample.treatment.terms, step * found.value, abs(step) * np.sqrt(found.variance))
+            return self.model.effect(new_data)
+        outside = (
+            self._grown(self.effects) if self.slopes == 0 else self.planes.outside.in_order(self._grown(self.order))
+        )
+        step = self.sample.treatment.step
+        return EffectTable(self.sample.treatment.terms, step * outside.value, abs(step) * np.sqrt(outside.variance))
+
+    @cached_property
+    def model(self) -> ForestEffects:
+        """The effects at any point of the covariates, without the sample: to score files, and to save."""
+        forest, covariates = self._grown(self.forest), self.sample.covariates
+        return ForestEffects(
+            replace(covariates, matrix=np.empty((0, len(covariates.columns)))),
+            self.sample.treatment.terms,
+            self.sample.treatment.step,
+            forest,
+            self.planes if self.slopes else None,
+        )
 
     @cached_property
     def planes(self) -> Planes:
