@@ -100,6 +100,8 @@ def test_public_json_and_altered_graphs_keep_the_marks(graph: bf.CausalGraph) ->
         ("digraph { a:n -> b:s:x [weight=-0.3] }", {("a", "b")}, set(), set()),
         ("dag named { x [pos=-1.2,3]; x -> y [beta=-.3] }", {("x", "y")}, set(), set()),
         ("digraph -> graph", {("digraph", "graph")}, set(), set()),
+        ("z → x→y; x ↔ y ← w", {("z", "x"), ("x", "y"), ("w", "y")}, {("x", "y")}, set()),
+        ('"a→b" -> c', {("a→b", "c")}, set(), set()),
         ("latent U\n\nU -> x\nU -> y", {("U", "x"), ("U", "y")}, set(), {"U"}),
         ("a~b -> c", {("a~b", "c")}, set(), set()),
         ("# why\n/* and\nhow */ dag { a -> b }", {("a", "b")}, set(), set()),

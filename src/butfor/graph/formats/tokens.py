@@ -12,14 +12,17 @@ from butfor.core.errors import GraphSyntax
 PATTERN = re.compile(
     r"""
     [^\S\n]*+ (?:
-    (?P<newline>\n) | (?P<edge><->|->|<-|--|@-@|@->|<-@|@--|--@) | (?P<mark>[\[\]{};,=:])
+    (?P<newline>\n) | (?P<edge><->|->|<-|--|@-@|@->|<-@|@--|--@|[→←↔]) | (?P<mark>[\[\]{};,=:])
   | (?P<comment>\#[^\n]*+|//[^\n]*+|/\*.*?\*/) | "(?P<quoted>(?:[^"\\]|\\.)*+)"
-  | (?!/\*)(?P<name>[^\s\[\]{};,=:"<>\-\x00-\x1f\x7f\ufffd]++(?:-(?!>|-)[^\s\[\]{};,=:"<>\-\x00-\x1f\x7f\ufffd]++)*+)
+  | (?!/\*)(?P<name>[^\s\[\]{};,=:"<>→←↔\-\x00-\x1f\x7f\ufffd]++
+      (?:-(?!>|-)[^\s\[\]{};,=:"<>→←↔\-\x00-\x1f\x7f\ufffd]++)*+)
   | (?P<number>-(?:\d++\.?+\d*+|\.\d++)(?=[\s\]{};,=]|$)) | (?P<wrong>\S)
     )
     """,
     re.X | re.S,
 )
+# Arrows as word processors write them.
+ARROWS = {"→": "->", "←": "<-", "↔": "<->"}
 # Letters of a name without quotes; more is no name, but something else that was pasted.
 LONGEST_NAME = 1000
 MOST_SHOWN = 60
@@ -45,7 +48,7 @@ def tokens(text: str) -> Iterator[Token]:
         kind = found.lastgroup or ""
         value = found[kind]
         if kind in ("edge", "mark"):
-            yield Token(kind, value, line)
+            yield Token(kind, ARROWS.get(value, value), line)
         elif kind == "wrong" or (kind == "name" and len(value) > LONGEST_NAME):
             start = found.start(kind)
             raise GraphSyntax(
