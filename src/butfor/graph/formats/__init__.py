@@ -119,7 +119,7 @@ def _start_of(text: str) -> int:
 
 
 def _is_path(text: str) -> bool:
-    if "\n" in text or len(text) >= 1000 or re.search(r"->|<-|[;{\[]", text):
+    if "\n" in text or len(text) >= 1000 or re.search(r"->|<-|[→←↔;{\[]", text):
         return False
     if Path(text).suffix.lower() in READERS.keys() | WRITERS.keys() | {".txt"}:
         return True
@@ -137,5 +137,6 @@ def _text_of(path: Path) -> str:
         raise GraphSyntax(f"Graph file {str(path)!r} cannot be read ({why}).", hint="check the path") from error
     except UnicodeDecodeError as error:
         raise GraphSyntax(
-            f"Graph file {str(path)!r} cannot be read (no text); a graph needs text in UTF-8.", hint="check the path"
+            f"Graph file {str(path)!r} cannot be read (no text); a graph needs text in UTF-8.",
+            hint="check the path, or save the text as UTF-8",
         ) from error
