@@ -40,7 +40,7 @@ def hidden(n: int = 600, seed: int = 0, *, bent: bool = False, skewed: bool = Fa
 
 def fit(frame: Frame, **how: Any) -> Fit:
     settings: dict[str, Any] = {"treatment": "t", "outcome": "y", "covariates": ["c"]}
-    proxies = {"treatment_proxies": ["z"], "outcome_proxies": ["w"]}
+    proxies: dict[str, Any] = {"treatment_proxies": ["z"], "outcome_proxies": ["w"]}
     return ProximalDoublyRobust().fit(frame, **(settings | proxies | how))
 
 
