@@ -27,7 +27,7 @@ from butfor.core.errors import (
 )
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
-from butfor.estimators.orthogonal.wald import WaldFit
+from butfor.estimators.orthogonal.wald import WaldFit, set_words
 from butfor.question import LATE
 from tests.estimators.by_graph import ByGraph
 from tests.estimators.given_predictions import SIZE, Frame, instrumented
@@ -180,6 +180,26 @@ def test_an_instrument_that_moves_nothing_leaves_the_whole_line_or_two_rays() ->
         shapes.add(len(intervals) if np.isinf(intervals[0][0]) else 0)
         assert sum(low <= fit.result.value[0] <= high for low, high in intervals) == 1
     assert {1, 2} & shapes
+
+
+def test_the_diagnostic_of_a_weak_instrument_has_the_set_that_holds() -> None:
+    frame, _ = instrumented()
+    z = np.random.default_rng(0).integers(0, 2, SIZE)
+    for repetitions in (1, 3):
+        fit = replace(INTERACTIVE, repetitions=repetitions).fit(frame | {"z": z}, **ROLES)
+        assert isinstance(fit, WaldFit)
+        (note,) = [d for d in fit.result.diagnostics if d.name == "weak-instrument"]
+        assert f"The Anderson–Rubin set, {set_words(fit.robust_interval()[0])}, holds" in note.message
+        assert fit.strength is not None
+        assert note.value == pytest.approx(float(fit.strength[0]))
+
+
+def test_a_weak_instrument_of_several_levels_has_an_effective_f_and_no_set() -> None:
+    frame, _ = instrumented()
+    z = np.array(["a", "b", "c"])[np.random.default_rng(0).integers(0, 3, SIZE)]
+    (note,) = [d for d in PARTIAL.fit(frame | {"z": z}, **ROLES).result.diagnostics if d.name == "weak-instrument"]
+    assert note.message.startswith("The effective first-stage F of 'z'")
+    assert "Anderson" not in note.message
 
 
 # --- what it covers ---------------------------------------------------------------------------------------------
