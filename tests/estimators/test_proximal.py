@@ -184,6 +184,17 @@ def test_a_graph_and_the_users_word_give_the_same_numbers() -> None:
     assert "arrows" in by_graph.assumptions[1].statement
 
 
+def test_a_study_finds_the_proxies_in_its_graph() -> None:
+    frame = hidden()
+    graph = "u [latent]; u -> z1; u -> w1; u -> t; u -> y; z1 -> t; w1 -> y; t -> y; c -> z1; c -> w1; c -> t; c -> y"
+    columns = {k: frame[k] for k in ("t", "y", "z1", "w1", "c")}
+    study = bf.Study(columns, question=bf.Question("t", "y"), graph=graph)
+    found = study.estimate(ProximalTwoStage()).primary
+    assert_allclose(found.result.value, fit(frame, treatment="t", **ONE).result.value, rtol=1e-12)
+    with pytest.raises(MethodMismatch, match="the proxies stand for what is hidden"):
+        study.refute(bf.SimulatedConfounder())
+
+
 def test_a_linear_bridge_without_noise_gives_the_effect_to_the_last_digit() -> None:
     frame = hidden()
     exact = frame | {"y": 2.0 + frame["t"] * (1.0 + 0.5 * (frame["c"] - frame["c"].mean())) + 3 * frame["w1"]}
