@@ -78,6 +78,7 @@ _HOME = {
     "IPW": "estimators.weighting.ipw",
     "AIPW": "estimators.orthogonal.aipw",
     "TMLE": "estimators.orthogonal.targeted",
+    "DoseResponse": "estimators.orthogonal.dose_response",
     "AugmentedPrimalWeighting": "estimators.functional.augmented_primal",
     "LearnedPlugIn": "estimators.functional.learned_plug_in",
     "PlugIn": "estimators.functional.plug_in",
@@ -94,6 +95,8 @@ _HOME = {
     "EffectStack": "estimators.meta.stack",
     "interventional_means": "estimators.interventional",
     "LinearEffects": "estimators.orthogonal.linear_effects",
+    "CausalForest": "estimators.forest.causal",
+    "load_effects": "estimators.forest.model",
     "Reading": "estimators.base",
     "Estimator": "estimators.base",
     "Fit": "estimators.base",
@@ -144,6 +147,8 @@ if TYPE_CHECKING:
     from butfor.estimators.bounds.instrument import InstrumentBounds as InstrumentBounds
     from butfor.estimators.bounds.natural import NaturalBounds as NaturalBounds
     from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
+    from butfor.estimators.forest.causal import CausalForest as CausalForest
+    from butfor.estimators.forest.model import load_effects as load_effects
     from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting as AugmentedPrimalWeighting
     from butfor.estimators.functional.learned_plug_in import LearnedPlugIn as LearnedPlugIn
     from butfor.estimators.functional.plug_in import PlugIn as PlugIn
@@ -155,6 +160,7 @@ if TYPE_CHECKING:
     from butfor.estimators.meta.t_learner import TLearner as TLearner
     from butfor.estimators.meta.x_learner import XLearner as XLearner
     from butfor.estimators.orthogonal.aipw import AIPW as AIPW
+    from butfor.estimators.orthogonal.dose_response import DoseResponse as DoseResponse
     from butfor.estimators.orthogonal.interactive_iv import InteractiveIV as InteractiveIV
     from butfor.estimators.orthogonal.linear_effects import LinearEffects as LinearEffects
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear

@@ -11,6 +11,7 @@ from butfor.estimators.base import Estimator
 from butfor.estimators.bounds.instrument import InstrumentBounds
 from butfor.estimators.bounds.natural import NaturalBounds
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
+from butfor.estimators.forest.causal import CausalForest
 from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
 from butfor.estimators.functional.learned_plug_in import LearnedPlugIn
 from butfor.estimators.functional.plug_in import PlugIn
@@ -22,6 +23,7 @@ from butfor.estimators.meta.t_learner import TLearner
 from butfor.estimators.meta.targets import EffectLoss
 from butfor.estimators.meta.x_learner import XLearner
 from butfor.estimators.orthogonal.aipw import AIPW
+from butfor.estimators.orthogonal.dose_response import DoseResponse
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.linear_effects import LinearEffects
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
@@ -48,9 +50,11 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         AIPW,
         TMLE,
         PartiallyLinear,
+        DoseResponse,
         InteractiveIV,
         PartiallyLinearIV,
         LinearEffects,
+        CausalForest,
         EffectStack,
         SLearner,
         TLearner,
@@ -78,6 +82,8 @@ LEARNERS: Mapping[str, type[Learner] | None] = {
 CHOICES: Mapping[str, Callable[[Any], Any]] = {"covariance": Robust.of, "loss": EffectLoss.of}
 # Settings that are names of columns.
 NAMES = frozenset({"along"})
+# Settings that are several numbers.
+NUMBERS = frozenset({"doses"})
 # Settings whose values are objects that no word stands for.
 PYTHON_ONLY = frozenset({"candidates"})
 
@@ -137,6 +143,10 @@ def _setting(where: str, key: str, value: Any, default: Any) -> Any:
         if not isinstance(value, str | list) or not all(isinstance(name, str) for name in value):
             raise StudySyntax(f"{where} is {value!r}; this setting needs names of columns.", hint=f"{key}: [age]")
         return (value,) if isinstance(value, str) else tuple(value)
+    if key in NUMBERS:
+        if not isinstance(value, list) or not all(_is_number(entry) for entry in value):
+            raise StudySyntax(f"{where} is {value!r}; this setting needs a list of numbers.", hint=f"{key}: [0, 1, 2]")
+        return tuple(value)
     if isinstance(default, bool):
         if not isinstance(value, bool):
             raise StudySyntax(f"{where} is {value!r}; this setting needs true or false.", hint=f"{key}: true")
@@ -146,6 +156,10 @@ def _setting(where: str, key: str, value: Any, default: Any) -> Any:
         kind = "whole number" if whole else "number"
         raise StudySyntax(f"{where} is {value!r}; this setting needs a {kind}.", hint=f"{key}: {2 if whole else 0.05}")
     return value
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _learner(where: str, value: Any) -> Learner | None:

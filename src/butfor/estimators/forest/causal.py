@@ -82,7 +82,7 @@ class CausalForest(Estimator):
     >>> x, t = rng.normal(size=2000), rng.integers(0, 2, 2000)
     >>> frame = {"t": t, "x": x, "y": t * (x > 0) + rng.normal(size=2000)}
     >>> linear = {"outcome_model": bf.LinearModel(), "treatment_model": bf.LogisticModel()}
-    >>> fit = CausalForest(trees=500, **linear).fit(frame, treatment="t", outcome="y", covariates=["x"])
+    >>> fit = bf.CausalForest(trees=500, **linear).fit(frame, treatment="t", outcome="y", covariates=["x"])
     >>> low, high = fit.effect({"x": [-1.0, 1.0]}).value[:, 0]
     >>> bool(low + 0.5 < high)
     True
@@ -113,6 +113,8 @@ class CausalForest(Estimator):
             raise InvalidSetting(f"folds is {self.folds}; cross-fitting needs at least 2.", hint="folds=5")
         if self.bag_size < 2:
             raise InvalidSetting(f"bag_size is {self.bag_size}; variances need at least 2.", hint="bag_size=2")
+        if self.features is not None and self.features != int(self.features):
+            raise InvalidSetting(f"features is {self.features}; a forest needs a whole number.", hint="features=10")
         if not 0 <= self.slopes <= MOST_SLOPES:
             raise InvalidSetting(
                 f"slopes is {self.slopes}; effects may tilt along 0 to {MOST_SLOPES} covariates.", hint="slopes=12"
