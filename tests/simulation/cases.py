@@ -9,9 +9,11 @@ from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.question import CWE, LATE
 from tests.estimators.by_graph import ByGraph
+from tests.simulation.asked import Asked
 from tests.simulation.coverage import Case
+from tests.simulation.dose import DOSE_RESPONSE
 from tests.simulation.forest import FORESTS, LEARNED_FORESTS
-from tests.simulation.heterogeneity import HETEROGENEITY
+from tests.simulation.heterogeneity import HETEROGENEITY, on_x1
 from tests.simulation.linear_effects import LINEAR_EFFECTS
 from tests.simulation.mediation import CONTROLLED, LEARNED_MEDIATION, MEDIATION
 from tests.simulation.meta import META
@@ -88,6 +90,8 @@ LINEAR_PLIV = PartiallyLinearIV(**IV, treatment_model=bf.LogisticModel())
 DOSE_PLIV = PartiallyLinearIV(
     outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel(), instrument_model=bf.LinearModel()
 )
+LATE_LINE = Asked(LINEAR_LATE, "Interactive IV, linear predictor", on_x1)
+PLIV_LINE = Asked(DOSE_PLIV, "Partially linear IV, linear predictor", on_x1)
 INSTRUMENTAL = (
     _case(LINEAR_LATE, OFFERED, LATE(), settings=(INSTRUMENT,)),
     _case(LINEAR_PLIV, OFFERED, CWE(), settings=(INSTRUMENT,)),
@@ -96,6 +100,8 @@ INSTRUMENTAL = (
     _case(LINEAR_PLIV, OFFERED_VILLAGES, CWE(), settings=(INSTRUMENT,), inference=VILLAGE, n=800),
     _case(DOSE_PLIV, PUSHED, CWE(), settings=(INSTRUMENT,)),
     _case(replace(LINEAR_LATE, repetitions=3), OFFERED, LATE(), settings=(INSTRUMENT,), draws=1000),
+    Case(LATE_LINE, OFFERED, LATE(), 1.0, term=1, settings=(INSTRUMENT,), n=1500, draws=2000),  # type: ignore[arg-type]
+    Case(PLIV_LINE, PUSHED, CWE(), 1.5, settings=(INSTRUMENT,), draws=2000),  # type: ignore[arg-type]
     _case(replace(LINEAR_AIPW, repetitions=3), CONFOUNDED, bf.ATE(), draws=1000),
 )
 
@@ -126,6 +132,7 @@ FAST = (
     *INSTRUMENTAL,
     *HETEROGENEITY,
     *TARGETED,
+    *DOSE_RESPONSE,
     *META,
     *LINEAR_EFFECTS,
     *MEDIATION,

@@ -58,7 +58,8 @@ def _by_thirds(fit: Fit, frame: Frame) -> bf.Estimate:
     return fit.group_effects({"low": x < -0.5, "mid": np.abs(x) <= 0.5, "high": x > 0.5})
 
 
-def _on_x1(fit: Fit, _: Frame) -> bf.Estimate:
+def on_x1(fit: Fit, _: Frame) -> bf.Estimate:
+    """The line of effects along x1."""
     return fit.best_linear_predictor("x1")
 
 
@@ -74,7 +75,7 @@ def _calibration(fit: Fit, frame: Frame) -> bf.Estimate:
     return fit.calibration_test(0.5 + 2 * frame["x1"])
 
 
-GROUPS, LINES = Asked(AIPW, "AIPW, groups", _by_sign), Asked(AIPW, "AIPW, linear predictor", _on_x1)
+GROUPS, LINES = Asked(AIPW, "AIPW, groups", _by_sign), Asked(AIPW, "AIPW, linear predictor", on_x1)
 THIRDS = Asked(AIPW, "AIPW, groups", _by_thirds)
 MEANS = Asked(AIPW, "AIPW, means of arms", _means)
 CALIBRATION = Asked(AIPW, "AIPW, calibration", _calibration)

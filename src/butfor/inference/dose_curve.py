@@ -16,6 +16,7 @@ RULE_OF_THUMB = 0.776
 PILOT = 4
 # Smallest eigenvalue of the local design's correlations that still counts as information.
 LEAST_INFORMATION = 1e-10
+LEAST_SLACK = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +69,8 @@ def smooth_curve(
 
         φ = e₁'D⁻¹ { K(A) g(A) (ξ − g(A)'β) + ∫ K(t) g(t) (μ(X, t) − m(t)) dF(t) },   D = E[K g g'],
 
-    where the second part is what averaging μ over the covariates adds (Kennedy et al. 2017, theorem 3).
+    where the second part is what averaging μ over the covariates adds (Kennedy et al. 2017, theorem 3). Few rows are
+    near a dose: the first part is divided by one less the row's leverage, as the jackknife does (HC3), and centred.
 
     Raises:
         TooFewRows: where too few different doses are near an asked one.
@@ -86,7 +88,9 @@ def smooth_curve(
         at_grid, kernel_at_grid = _local(found.grid, dose, bandwidth, degree)
         averaging = centred @ (mass * kernel_at_grid * (at_grid @ first))
         values[k] = beta[0]
-        influence[:, k] = (weighted @ first) * (outcome - design @ beta) + found.weights * averaging
+        leverage = np.einsum("ij,ij->i", weighted @ np.linalg.inv(gram), design) / len(found.dose)
+        own = (weighted @ first) * (outcome - design @ beta) / np.maximum(1.0 - leverage, LEAST_SLACK)
+        influence[:, k] = own - own.mean() + found.weights * averaging
     return values, influence
 
 
