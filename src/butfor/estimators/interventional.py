@@ -280,6 +280,7 @@ class _Part:
             value=found.value,
             influence=found.influence,
             draws=found.draws,
+            df=None if found.draws is None else len(found.draws) - 1.0,
             estimand=PotentialMean(),
             **describe(method, sample, self.strategy, seed),
         )

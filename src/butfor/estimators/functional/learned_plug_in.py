@@ -142,6 +142,7 @@ class LearnedPlugIn(Estimator):
             labels=sample.treatment.terms,
             value=value,
             draws=draws,
+            df=self.resamples - 1.0,  # a standard error from so many draws
             estimand=question.estimand,
             **describe(self, sample, strategy, seed),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from butfor.data.sample import Sample, Treatment
 from butfor.estimators.base import Estimator, Fit, describe
 from butfor.identify.strategies import Strategy
 from butfor.inference.distribution import critical_value
+from butfor.inference.doubly_robust import EffectScores
 from butfor.inference.estimate import Estimate
 from butfor.inference.fieller import Interval, fieller_intervals
 from butfor.inference.ratio import ratio_effects
@@ -35,11 +37,27 @@ class WaldFit(Fit):
         strength: first-stage F of each effect, robust to heteroskedasticity and clusters; with several columns of the
             instrument the effective F of Montiel Olea and Pflueger 2013 (doi:10.1080/00401706.2013.806694).
         columns: columns of the instrument.
+        top, bottom: numerator and denominator of each row, before they are averaged.
     """
 
     parts: Estimate | None = None
     strength: FloatArray | None = None
     columns: int = 1
+    top: FloatArray | None = None
+    bottom: FloatArray | None = None
+
+    @cached_property
+    def effect_scores(self) -> EffectScores:
+        """What effects by groups and columns are made of: the effect on those whom the instrument moves among them.
+
+        Of a line in some columns these are two-stage least squares of what the covariates leave, or the doubly robust
+        scores of those who follow the instrument (Syrgkanis et al. 2019, arXiv:1905.10176).
+        """
+        if self.top is None or self.bottom is None:
+            raise self._without_scores("effects of groups and of columns")
+        # An instrument that keeps units from the treatment is one that brings them to it, the other way round.
+        sign = float(np.sign(self.bottom.mean()))
+        return EffectScores(self.sample.treatment.terms, (sign * self.top,), (sign * self.bottom,))
 
     def robust_interval(self, level: float = 0.95) -> tuple[tuple[Interval, ...], ...]:
         """For each effect the intervals that an Anderson–Rubin test does not reject, valid however weak the instrument.
@@ -130,6 +148,8 @@ def wald_fit(
         parts=parts,
         strength=strength,
         columns=moments.columns,
+        top=moments.top,
+        bottom=moments.bottom,
     )
 
 
