@@ -27,7 +27,7 @@ def group_effects(overall: Estimate, sample: Sample, scores: EffectScores, group
         groups: groups may overlap.
     """
     parts = replace(sample, subgroups=tuple(groups))
-    labels, value, influence = ratio_effects(parts, scores.numerators, scores.denominators)
+    labels, value, influence = ratio_effects(parts, scores.numerators, scores.denominators, terms=scores.terms)
     first = len(scores.terms)  # everyone comes before the groups
     return derived(overall, labels[first:], value[first:], influence[:, first:])
 
