@@ -78,6 +78,7 @@ _HOME = {
     "IPW": "estimators.weighting.ipw",
     "AIPW": "estimators.orthogonal.aipw",
     "TMLE": "estimators.orthogonal.targeted",
+    "SortedEffects": "estimators.sorted_effects",
     "DoseResponse": "estimators.orthogonal.dose_response",
     "AugmentedPrimalWeighting": "estimators.functional.augmented_primal",
     "LearnedPlugIn": "estimators.functional.learned_plug_in",
@@ -168,6 +169,7 @@ if TYPE_CHECKING:
     from butfor.estimators.orthogonal.targeted import TMLE as TMLE
     from butfor.estimators.regression.lin import Lin as Lin
     from butfor.estimators.regression.ols import OLS as OLS
+    from butfor.estimators.sorted_effects import SortedEffects as SortedEffects
     from butfor.estimators.weighting.ipw import IPW as IPW
     from butfor.graph.causal_graph import CausalGraph as CausalGraph
     from butfor.graph.marked_graph import MarkedGraph as MarkedGraph

@@ -91,6 +91,11 @@ ALL = (
     Enrolled(bf.AIPW(folds=2), estimands=(bf.ATE(),), exact=False),
     Enrolled(bf.TMLE(**LINEAR), estimands=(bf.ATE(), bf.ATO())),
     Enrolled(
+        bf.SortedEffects(learner=DRLearner(**LINEAR, effect_model=bf.LinearModel()), groups=2, splits=3),
+        exact=False,  # swapped labels turn the order of the groups as well
+        subgroups=False,
+    ),
+    Enrolled(
         bf.DoseResponse(outcome_model=bf.LinearModel(), treatment_model=bf.LinearModel()),
         ("amount",),
         exact=False,  # the width of a kernel knows how many rows there are, however they are weighted

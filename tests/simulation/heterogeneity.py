@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,14 @@ def _bent_effect(rng: Generator, n: int) -> Frame:
     return {"treatment": t, "outcome": x + t * x**2 + rng.normal(size=n), "x1": x}
 
 
+def _clear_effect(rng: Generator, n: int) -> Frame:
+    """A coin's treatment is worth 1 + x, which any learner sees: groups by prediction are groups by x."""
+    x, t = rng.normal(size=n), rng.integers(0, 2, n)
+    return {"treatment": t, "outcome": x + t * (1 + x) + rng.normal(size=n), "x1": x}
+
+
 SAME_EFFECT = World("same effect", _same_effect, {"ATE": 1.0}, ("x1", "x2"))
+CLEAR_EFFECT = World("clear effect", _clear_effect, {"ATE": 1.0}, ("x1",))
 BENT_EFFECT = World("bent effect", _bent_effect, {"ATE": 1.0}, ("x1",))
 
 # Means of x1 below −.5, above .5 and between of a standard normal.
@@ -63,6 +71,10 @@ def on_x1(fit: Fit, _: Frame) -> bf.Estimate:
     return fit.best_linear_predictor("x1")
 
 
+def _as_it_is(fit: Fit, _: Frame) -> bf.Estimate:
+    return fit.estimate()
+
+
 def _means(fit: Fit, _: Frame) -> bf.Estimate:
     return fit.potential_means()
 
@@ -81,11 +93,17 @@ MEANS = Asked(AIPW, "AIPW, means of arms", _means)
 CALIBRATION = Asked(AIPW, "AIPW, calibration", _calibration)
 PROFILE = Asked(AIPW, "AIPW, profile of groups", _profile)
 DR = DRLearner(effect_model=bf.LinearModel(), **LINEAR)
+SORT = bf.SortedEffects(learner=DR, groups=2, splits=5)
+SORT_ONCE = Asked(replace(SORT, splits=1), "Sorted effects, one halving", _as_it_is)
 HONEST = Honest(DR, AIPW, "DR-learner on one half, groups on the other")
 
 
 def _case(
-    estimator: Asked | Honest, world: World, truth: float, estimand: bf.Estimand | None = None, **settings: Any
+    estimator: bf.Estimator | Asked | Honest,
+    world: World,
+    truth: float,
+    estimand: bf.Estimand | None = None,
+    **settings: Any,
 ) -> Case:
     return Case(estimator, world, estimand or bf.ATE(), truth, **settings)  # type: ignore[arg-type]
 
@@ -108,4 +126,8 @@ HETEROGENEITY = (
     _case(MEANS, ARMS, 0.0, bands=(0.0, 1.0, 2.0), draws=1000),
     _case(HONEST, SAME_EFFECT, 1.0, term=2, draws=2000),
     _case(HONEST, SAME_EFFECT, 1.0, bands=(1.0, 1.0, 1.0), draws=1000),
+    # Medians over halves are cautious on purpose.
+    _case(SORT, CLEAR_EFFECT, 1 + np.sqrt(2 / np.pi), term=1, draws=500, coverage_allowed=0.05),
+    _case(SORT, SAME_EFFECT, 0.0, term=2, draws=500, coverage_allowed=0.05),
+    _case(SORT_ONCE, SAME_EFFECT, 0.0, term=2, draws=2000),
 )

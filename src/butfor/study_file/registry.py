@@ -31,6 +31,7 @@ from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.orthogonal.targeted import TMLE
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
+from butfor.estimators.sorted_effects import SortedEffects
 from butfor.estimators.weighting.ipw import IPW
 from butfor.inference.covariance import Robust
 from butfor.nuisance.boosting import Boosting
@@ -51,6 +52,7 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         TMLE,
         PartiallyLinear,
         DoseResponse,
+        SortedEffects,
         InteractiveIV,
         PartiallyLinearIV,
         LinearEffects,
@@ -85,7 +87,7 @@ NAMES = frozenset({"along"})
 # Settings that are several numbers.
 NUMBERS = frozenset({"doses"})
 # Settings whose values are objects that no word stands for.
-PYTHON_ONLY = frozenset({"candidates"})
+PYTHON_ONLY = frozenset({"candidates", "learner"})
 
 
 def estimator(entry: str | Mapping[str, Mapping[str, Any] | None]) -> Estimator:
