@@ -34,9 +34,10 @@ A: hard confounding, simple effect. B: randomised. C: the same effect for all. D
 NOTES = """
 **What the first rows compare.** With the same trees, S-, T- and X-learners are the same method everywhere, and agree.
 R-learners differ by chance: by the split of the rows, and by a single draw of A in which the estimated propensity is
-far off. Over eight draws of A with five splits each, Butfor's error is 1.10 (0.22) and EconML's 1.15 (0.28). The DR-learners of Butfor and EconML regress all scores at once; CausalML's cuts the rows into thirds, learns
-the effect in each, and averages three models. That is a strong regularisation of trees that have none of their own:
-Butfor's own scores, regressed in thirds and averaged, give errors of 1.3, 0.7, 1.8 and 1.7 in A to D (12 draws).
+far off. Over eight draws of A with five splits each, Butfor's error is 1.10 (0.22) and EconML's 1.15 (0.28).
+The DR-learners of Butfor and EconML regress all scores at once; CausalML's cuts the rows into thirds, learns the effect
+in each, and averages three models. That is a strong regularisation of trees that have none of their own: Butfor's own
+scores, regressed in thirds and averaged, give errors of 1.3, 0.7, 1.8 and 1.7 in A to D (12 draws).
 Trees that stop early, or the mix with a constant that is Butfor's default, gain more than thirds do, and leave all rows
 to learners that are well regularised. Hence Butfor does not cut.
 
