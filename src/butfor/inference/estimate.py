@@ -277,7 +277,8 @@ class Estimate:
             f"{format_number(float(row['conf_high'] or 0))})"
             for row in self.tidy(level)
         ]
-        lines.append(f"{self.estimator} estimates the {self.estimand.label}: the {self.estimand.what} for {self.estimand.words}.")
+        asked = self.estimand
+        lines.append(f"{self.estimator} estimates the {asked.label}: the {asked.what} for {asked.words}.")
         lines.append(f"{self.n:,} rows, {how} standard errors.")
         lines.extend(f"{d.severity}: {d.message}" for d in self.diagnostics)
         return "\n".join(lines)
