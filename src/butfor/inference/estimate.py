@@ -30,8 +30,8 @@ class Estimate:
     """A labelled vector of effects that knows its uncertainty.
 
     Standard errors, intervals, contrasts, bands and comparisons all derive from `influence` (rows × effects, with
-    estimate − truth ≈ the mean of its rows), or from `draws` or `vcov` where a method has no influence function. The kind of
-    standard error is chosen afterwards: `estimate.with_inference(cluster="village")` is a new value.
+    estimate − truth ≈ the mean of its rows), or from `draws` or `vcov` where a method has no influence function. The
+    kind of standard error is chosen afterwards: `estimate.with_inference(cluster="village")` is a new value.
 
     Attributes:
         labels: one name per effect.
@@ -85,7 +85,8 @@ class Estimate:
         if self.influence is None:
             if self.vcov is None:
                 raise MethodMismatch(
-                    f"Estimate of {self.estimator} carries no uncertainty; a covariance needs influence, draws or vcov.",
+                    f"Estimate of {self.estimator} carries no uncertainty; a covariance needs influence, draws or "
+                    "vcov.",
                     hint="use an estimator that reports standard errors",
                 )
             return self.vcov
