@@ -96,6 +96,7 @@ _HOME = {
     "EffectStack": "estimators.meta.stack",
     "interventional_means": "estimators.interventional",
     "LinearEffects": "estimators.orthogonal.linear_effects",
+    "SparseLinearEffects": "estimators.orthogonal.sparse_linear_effects",
     "CausalForest": "estimators.forest.causal",
     "load_effects": "estimators.forest.model",
     "Reading": "estimators.base",
@@ -166,6 +167,7 @@ if TYPE_CHECKING:
     from butfor.estimators.orthogonal.linear_effects import LinearEffects as LinearEffects
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
     from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV as PartiallyLinearIV
+    from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects as SparseLinearEffects
     from butfor.estimators.orthogonal.targeted import TMLE as TMLE
     from butfor.estimators.regression.lin import Lin as Lin
     from butfor.estimators.regression.ols import OLS as OLS

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from butfor.core.errors import Collinear
-from butfor.inference.debiased_lasso import Rows, _lasso, debiased_lasso, directions, plug_in_lasso
+from butfor.inference.debiased_lasso import Rows, _lasso, debiased_lasso, directions, post_lasso
 
 FREE = np.array([0])
 
@@ -44,7 +44,7 @@ def test_orthogonal_columns_give_least_squares() -> None:
     y = basis[:, 1] + rng.normal(size=n)
     found = debiased_lasso(basis, y, Rows(np.full(n, 1 / n), np.arange(n)), FREE)
     assert_allclose(found.value, np.linalg.lstsq(basis, y, rcond=None)[0], rtol=0, atol=1e-10)
-    assert np.sum(found.lasso == 0) >= 5
+    assert np.sum(found.chosen == 0) >= 5
 
 
 def test_one_column_beside_free_ones_gives_least_squares() -> None:
@@ -55,7 +55,7 @@ def test_one_column_beside_free_ones_gives_least_squares() -> None:
 
 
 def test_the_distance_from_least_squares_is_what_theory_allows() -> None:
-    """b − β_ols = (I − ΘΣ)(β̂ − β_ols), and a nodewise lasso keeps I − ΘΣ small."""
+    """b − β_ols = (I − ΘΣ)(β̃ − β_ols), and the columns chosen for each keep I − ΘΣ small."""
     x, y, rows = world()
     x[:, 1:] -= rows.weights @ x[:, 1:]
     x[:, 1:] /= np.sqrt(rows.weights @ x[:, 1:] ** 2)
@@ -66,7 +66,7 @@ def test_the_distance_from_least_squares_is_what_theory_allows() -> None:
     direction = directions(x[:, 1:], rows)
     off = np.eye(x.shape[1] - 1) - (direction * rows.weights[:, None]).T @ x[:, 1:]
     assert_allclose(np.diag(off), 0.0, rtol=0, atol=1e-10)
-    assert_allclose(found.value[1:] - plain[1:], off @ (found.lasso - plain)[1:], rtol=0, atol=1e-8)
+    assert_allclose(found.value[1:] - plain[1:], off @ (found.chosen - plain)[1:], rtol=0, atol=1e-8)
     assert np.abs(off).max() < 0.5
 
 
@@ -101,7 +101,7 @@ def test_more_columns_than_rows_find_the_few_that_matter() -> None:
     x[:, 0] = 1.0
     y = 1 + 2 * x[:, 1] - 2 * x[:, 2] + rng.normal(size=n)
     found = debiased_lasso(x, y, Rows(np.full(n, 1 / n), np.arange(n)), FREE)
-    assert set(np.flatnonzero(found.lasso)) == {0, 1, 2}
+    assert set(np.flatnonzero(found.chosen)) == {0, 1, 2}
     errors = np.sqrt((found.influence**2).sum(axis=0)) / n
     assert np.all(np.abs(found.value[:3] - [1, 2, -2]) < 4 * errors[:3])
 
@@ -112,7 +112,7 @@ def test_what_chance_explains_is_not_selected() -> None:
     for seed in range(40):
         x, _, rows = world(seed=seed)
         noise = np.random.default_rng(seed + 1000).normal(size=200)
-        empty += not plug_in_lasso(x[:, 1:], noise, rows).any()
+        empty += not post_lasso(x[:, 1:], noise, rows).any()
     # P(Bin(40, 1 − 0.1 / log 200) < 36) is below one in a thousand.
     assert empty >= 36
 

@@ -1,16 +1,15 @@
 """The debiased lasso: coefficients of many columns with valid standard errors, when few of them matter.
 
-The lasso β̂ minimises ½ Σ w (y − x'β)² + Σ_j λ_j |β_j|. Its penalty is the size that chance gives to the score of a
-column that does not matter (Belloni, Chen, Chernozhukov and Hansen 2012):
+A lasso chooses columns, ½ Σ w (y − x'β)² + Σ_j λ_j |β_j|, with the penalty that chance gives to the score of a column
+that does not matter (Belloni, Chen, Chernozhukov and Hansen 2012):
 
     λ_j = 1.1 Φ⁻¹(1 − γ / 2k) √v_j,  v_j = Σ_u (Σ_{i in u} w_i x_ij e_i)²,  γ = 0.1 / log(units)
 
-over independent units u, so that heteroskedasticity and clusters count. What shrinking took away is given back along
-z_j, the part of column j that a lasso on the other columns does not explain (van de Geer et al. 2014):
+over independent units u, so that heteroskedasticity and clusters count. Least squares on what it chose gives β̃ and e
+(Belloni and Chernozhukov 2013): shrinking would blow up both the residuals and what is left to correct. What the choice
+left out is given back along z_j, what the columns chosen for column j leave of it (van de Geer et al. 2014):
 
-    b_j = β̂_j + Σ w z_j (y − x'β̂) / Σ w z_j x_j,     φ_ij = n w_i z_ij e_i / Σ w z_j x_j less its mean
-
-with e what least squares on the columns that the lasso chose leaves of y: shrinking would blow up the residuals.
+    b_j = β̃_j + Σ w z_j e / Σ w z_j x_j,     φ_ij = n w_i z_ij e_i / Σ w z_j x_j less its mean
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ LEAST_LEFT = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class Debiased:
-    """Debiased coefficients (k), their influence functions (rows × k), and the lasso's own coefficients (k)."""
+    """Debiased coefficients (k), their influence functions (rows × k), least squares on what the lasso chose (k)."""
 
     value: FloatArray
     influence: FloatArray
-    lasso: FloatArray
+    chosen: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,15 +85,14 @@ def debiased_lasso(columns: FloatArray, outcome: FloatArray, rows: Rows, free: C
     x, n = x / scale, len(outcome)
     _check_apart(x, rows)
     goal = outcome - kept @ start
-    lasso = plug_in_lasso(x, goal, rows)
-    residual = goal - x @ refit(x, goal, lasso, rows)
-    direction = directions(x, rows)
-    moved = (lasso + (w * (goal - x @ lasso)) @ direction) / scale
-    influence = n * w[:, None] * (residual[:, None] * direction - (w * residual) @ direction) / scale
+    chosen = post_lasso(x, goal, rows)
+    residual, direction = goal - x @ chosen, directions(x, rows)
+    step = (w * residual) @ direction
+    moved, influence = (chosen + step) / scale, n * w[:, None] * (residual[:, None] * direction - step) / scale
     # The free columns are least squares of what the debiased others leave of the outcome.
     value, full, plain = np.empty(columns.shape[1]), np.empty_like(columns), np.empty(columns.shape[1])
-    value[others], full[:, others], plain[others] = moved, influence, lasso / scale
-    value[free], plain[free] = start - slopes @ moved, start - slopes @ (lasso / scale)
+    value[others], full[:, others], plain[others] = moved, influence, chosen / scale
+    value[free], plain[free] = start - slopes @ moved, start - slopes @ (chosen / scale)
     full[:, free] = n * residual[:, None] * bread - influence @ slopes.T
     return Debiased(value, full, plain)
 
@@ -108,12 +106,12 @@ def _check_apart(x: FloatArray, rows: Rows) -> None:
 
 
 def directions(x: FloatArray, rows: Rows) -> FloatArray:
-    """z_j / Σ w z_j x_j for each column: what a lasso on the other columns leaves of it (rows × k)."""
+    """z_j / Σ w z_j x_j for each column: what the columns chosen for it leave of it (rows × k)."""
     out = np.empty_like(x)
     places = np.arange(x.shape[1])
     for j in places:
         others = x[:, places != j]
-        left = x[:, j] - others @ plug_in_lasso(others, x[:, j], rows)
+        left = x[:, j] - others @ post_lasso(others, x[:, j], rows)
         force = float((rows.weights * left) @ x[:, j])
         if force <= LEAST_LEFT:
             raise _collinear()
@@ -121,8 +119,8 @@ def directions(x: FloatArray, rows: Rows) -> FloatArray:
     return out
 
 
-def plug_in_lasso(x: FloatArray, goal: FloatArray, rows: Rows) -> FloatArray:
-    """The lasso with the penalty above, from residuals of least squares on what it chose, after a few rounds."""
+def post_lasso(x: FloatArray, goal: FloatArray, rows: Rows) -> FloatArray:
+    """Least squares on what the lasso chooses, with a penalty from these very residuals after a few rounds."""
     k = x.shape[1]
     beta = np.zeros(k)
     if k == 0:
@@ -130,8 +128,8 @@ def plug_in_lasso(x: FloatArray, goal: FloatArray, rows: Rows) -> FloatArray:
     chance = 0.1 / np.log(max(rows.count, 3))
     quantile = SLACK * float(critical_value(1.0 - chance / k, None))
     for _ in range(ROUNDS):
-        penalty = np.maximum(quantile * rows.spread(x, goal - x @ refit(x, goal, beta, rows)), 1e-12)
-        beta = _lasso(x, goal, rows.weights, penalty)
+        penalty = np.maximum(quantile * rows.spread(x, goal - x @ beta), 1e-12)
+        beta = refit(x, goal, _lasso(x, goal, rows.weights, penalty), rows)
     return beta
 
 

@@ -28,6 +28,7 @@ from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.linear_effects import LinearEffects
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
+from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects
 from butfor.estimators.orthogonal.targeted import TMLE
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
@@ -56,6 +57,7 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         InteractiveIV,
         PartiallyLinearIV,
         LinearEffects,
+        SparseLinearEffects,
         CausalForest,
         EffectStack,
         SLearner,
