@@ -57,8 +57,8 @@ DOSE_SLOPES = Asked(DOSES, "Linear effects, slopes", _slopes)
 SPARSE_SLOPES = Asked(SPARSE, "Sparse linear effects, slopes", _slopes)
 SPARSE_UNIT = Asked(SPARSE, "Sparse linear effects, one unit", _extreme)
 
-# A logit of 21 coefficients on 480 rows inflates the variance of what is left of the treatment by 21/480 = 4 %, and pulls
-# slopes towards zero by as much, which is .4 standard deviations here; least squares has the same bias.
+# A logit of 21 coefficients on 480 rows inflates the variance of what is left of the treatment by 21/480 = 4 %, and
+# pulls slopes towards zero by as much, which is .4 standard deviations here; least squares has the same bias.
 PULLED: dict[str, Any] = {"draws": 1000, "bias_allowed": 0.5}
 SPARSE_LINEAR_EFFECTS = (
     _case(SPARSE, MANY, 1.0, draws=1000),
