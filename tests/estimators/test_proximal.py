@@ -211,6 +211,21 @@ def test_subgroups_have_bridges_of_their_own() -> None:
     assert_allclose(found.std_error[1], alone.std_error[0], rtol=1e-9)
 
 
+def test_a_proxy_with_one_value_in_a_subgroup_is_refused() -> None:
+    frame = hidden()
+    g = np.where(np.arange(500) % 3 == 0, "f", "m")
+    with pytest.raises(NumericalFailure, match="do not tell the columns apart"):
+        fit(frame | {"g": g, "w1": np.where(g == "f", 1.0, frame["w1"])}, treatment="t", modifiers=["g"], **ONE)
+
+
+def test_units_of_proxies_change_nothing_however_small_or_large() -> None:
+    frame = hidden()
+    tiny = frame | {"z1": frame["z1"] * 1e-200, "w1": frame["w1"] * 1e150}
+    assert_allclose(
+        fit(tiny, treatment="t", **ONE).result.value, fit(frame, treatment="t", **ONE).result.value, rtol=1e-8
+    )
+
+
 def test_categories_as_proxies_are_their_indicators() -> None:
     frame = hidden()
     z, w = (np.digitize(frame[k], [-0.5, 0.5]) for k in ("z1", "w1"))

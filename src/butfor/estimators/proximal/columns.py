@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from butfor.core.errors import ConstantColumn, InvalidSetting, MethodMismatch
 from butfor.data.sample import FloatArray, Sample
 from butfor.identify.proximal import ProximalPair
@@ -30,8 +32,8 @@ class Proxies:
     """A sample with its columns by role.
 
     Attributes:
-        before: Z (n × z).
-        after: W (n × w).
+        before: Z (n × z), centred and scaled.
+        after: W (n × w), likewise.
         given: C (n × c).
     """
 
@@ -64,4 +66,11 @@ class Proxies:
             )
         # A column that the strategy does not know (a simulated covariate of a check) is a covariate.
         rest = set(found.source) - {*pair.treatment_proxies, *pair.outcome_proxies}
-        return cls(sample, before, after, only(found, rest).matrix)
+        return cls(sample, _unit(before), _unit(after), only(found, rest).matrix)
+
+
+def _unit(matrix: FloatArray) -> FloatArray:
+    """Centred columns no larger than 1: their units change nothing, and squares of them neither overflow nor vanish."""
+    centred = matrix - matrix.mean(axis=0)
+    size = np.abs(centred).max(axis=0)
+    return centred / np.where(size > 0.0, size, 1.0)
