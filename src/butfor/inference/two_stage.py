@@ -61,32 +61,29 @@ def two_stage(
     fitted = np.hstack([columns[:, :d], columns[:, d:] - unexplained])
     weighted = fitted if controls.weights is None else fitted * controls.weights[:, None]
     gram = weighted.T @ fitted
-    _check(exogenous, columns, gram, controls.weights, d)
+    _check(np.hstack([exogenous, endogenous]), gram, controls.weights, d)
     bread = np.asarray(np.linalg.inv(gram), dtype=np.float64)
     coefficients = bread @ (weighted.T @ y)
     second = LeastSquares(coefficients, fitted, y - columns @ coefficients, bread, controls, freed.leverage)
     return TwoStage(second, freed.slopes[:, -1] - freed.slopes[:, : d + w] @ coefficients)
 
 
-def _check(exogenous: FloatArray, columns: FloatArray, gram: FloatArray, weights: FloatArray | None, d: int) -> None:
+def _check(columns: FloatArray, gram: FloatArray, weights: FloatArray | None, d: int) -> None:
+    """Refuse columns of which controls and instruments explain all or nothing; the first d are exogenous."""
     w = np.ones(len(columns)) if weights is None else weights
-    before = np.maximum(w @ exogenous**2 - (w @ exogenous) ** 2 / w.sum(), np.finfo(float).tiny)
-    if d and _smallest(gram[:d, :d], before) < SINGULAR:
+    size = np.sqrt(np.maximum(w @ columns**2 - (w @ columns) ** 2 / w.sum(), np.finfo(float).tiny))
+    normed = gram / size / size[:, None]
+    if d and np.linalg.eigvalsh(normed[:d, :d])[0] < SINGULAR:
         raise Collinear(
             "The treatment is a linear function of the covariates; a regression needs some variation of its own.",
             hint="remove the covariates that define the treatment",
         )
-    size = np.r_[before, np.maximum(w @ columns[:, d:] ** 2, np.finfo(float).tiny)]
-    if _smallest(gram, size) < SINGULAR:
+    if np.linalg.eigvalsh(normed)[0] < SINGULAR:
         raise NumericalFailure(
             "The instruments do not tell the columns apart that they stand for; two-stage least squares needs as many "
             "that move them, each in a way of its own.",
             hint="add instruments, or use fewer columns that need them",
         )
-
-
-def _smallest(gram: FloatArray, size: FloatArray) -> float:
-    return float(np.linalg.eigvalsh(gram / np.sqrt(np.outer(size, size)))[0])
 
 
 def first_stage(endogenous: FloatArray, instruments: FloatArray, controls: Controls) -> FloatArray:
