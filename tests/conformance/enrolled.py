@@ -17,7 +17,9 @@ from butfor.estimators.meta.t_learner import TLearner
 from butfor.estimators.meta.x_learner import XLearner
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
+from butfor.estimators.orthogonal.quantile_effect import QuantileEffect
 from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects
+from butfor.estimators.orthogonal.tail_effect import TailEffect
 from butfor.estimators.proximal.doubly_robust import ProximalDoublyRobust
 from butfor.estimators.proximal.two_stage import ProximalTwoStage
 from tests.estimators.by_graph import ByGraph
@@ -123,6 +125,9 @@ ALL = (
     Enrolled(ByGraph(DOSE_PLIV, PUSHED), ("amount",)),
     Enrolled(bf.AIPW(**LINEAR, repetitions=3), estimands=(bf.ATE(), bf.ATT())),
     Enrolled(replace(LINEAR_PLR, repetitions=3)),
+    Enrolled(QuantileEffect(quantiles=(0.3, 0.8), **LINEAR), subgroups=False),
+    Enrolled(TailEffect(quantiles=(0.8,), **LINEAR), subgroups=False),
+    Enrolled(QuantileEffect(**LINEAR, repetitions=3), subgroups=False),
     Enrolled(ByGraph(replace(LINEAR_LATE, repetitions=3), OFFERED), ("binary",)),
     Enrolled(ByGraph(replace(DOSE_PLIV, repetitions=3), PUSHED), ("amount",)),
     Enrolled(FOREST, ("binary",), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),

@@ -18,6 +18,7 @@ from tests.simulation.linear_effects import LINEAR_EFFECTS
 from tests.simulation.mediation import CONTROLLED, LEARNED_MEDIATION, MEDIATION
 from tests.simulation.meta import META
 from tests.simulation.proximal import PROXIMAL
+from tests.simulation.quantiles import QUANTILES
 from tests.simulation.targeted import TARGETED
 from tests.simulation.worlds import (
     ARMS,
@@ -130,6 +131,7 @@ FAST = (
     *(_case(e, VILLAGES, bf.ATE(), inference=VILLAGE, n=800) for e in (bf.Lin(), bf.IPW(), LINEAR_AIPW, LINEAR_PLR)),
     *FUNCTIONAL,
     *INSTRUMENTAL,
+    *QUANTILES,
     *HETEROGENEITY,
     *TARGETED,
     *DOSE_RESPONSE,

@@ -38,6 +38,7 @@ class Case:
         words += [f"{key}: {value if isinstance(value, str) else ', '.join(value)}" for key, value in self.settings]
         splits = getattr(self.estimator, "repetitions", 1)
         words += [f"{splits} splits"] if splits > 1 else []
+        words += [f"quantile {q:g}" for q in getattr(self.estimator, "quantiles", ())]
         return ", ".join([*words, *(["simultaneous bands"] if self.bands else [])]) or "default"
 
     @property

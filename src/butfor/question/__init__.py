@@ -1,7 +1,20 @@
 """Questions, estimands and designs."""
 
 from butfor.question.design import Cutoff, Design, Instrumented, Observational, Panel, Randomized
-from butfor.question.estimands import ATC, ATE, ATO, ATT, CWE, LATE, VWE, Association, Estimand, PotentialMean
+from butfor.question.estimands import (
+    ATC,
+    ATE,
+    ATO,
+    ATT,
+    CWE,
+    LATE,
+    QTE,
+    VWE,
+    Association,
+    CVaRE,
+    Estimand,
+    PotentialMean,
+)
 from butfor.question.question import Question
 
 __all__ = [
@@ -11,8 +24,10 @@ __all__ = [
     "ATT",
     "CWE",
     "LATE",
+    "QTE",
     "VWE",
     "Association",
+    "CVaRE",
     "Cutoff",
     "Design",
     "Estimand",

@@ -197,6 +197,40 @@ class PotentialMean(Estimand):
 
 @public_value
 @dataclass(frozen=True, kw_only=True)
+class QTE(Estimand):
+    """Quantile treatment effect: how do quantiles of the outcome differ if everyone is treated instead of no one?
+
+    Not a question one asks but the name of what `QuantileEffect` answers; its labels say which quantiles.
+    """
+
+    code: ClassVar[str] = "QTE"
+    formula: ClassVar[str] = "F₁⁻¹(q) − F₀⁻¹(q)"
+    who: ClassVar[str] = "everyone"
+    what: ClassVar[str] = "difference between quantiles"
+
+    def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
+        return np.ones(len(propensity)), np.zeros_like(propensity)
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
+class CVaRE(Estimand):
+    """Effect on the conditional value at risk: how do means above a quantile differ if everyone is treated?
+
+    Not a question one asks but the name of what `TailEffect` answers; its labels say above which quantiles.
+    """
+
+    code: ClassVar[str] = "CVaR effect"
+    formula: ClassVar[str] = "E[Y(1) | Y(1) ≥ F₁⁻¹(q)] − E[Y(0) | Y(0) ≥ F₀⁻¹(q)]"
+    who: ClassVar[str] = "everyone"
+    what: ClassVar[str] = "difference between means above a quantile"
+
+    def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
+        return np.ones(len(propensity)), np.zeros_like(propensity)
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
 class Association(Estimand):
     """The difference between the groups as they are: what one sees, not what the treatment did."""
 

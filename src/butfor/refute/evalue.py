@@ -12,7 +12,7 @@ from butfor.core.serial import public_value
 from butfor.core.table import format_number
 from butfor.estimators.base import Fit
 from butfor.inference.distribution import critical_value
-from butfor.question import ATE
+from butfor.question import ATE, Estimand
 
 
 @public_value
@@ -132,6 +132,8 @@ class EValue:
         outcomes go by the standard deviation of the outcome.
         """
         sample, result = fit.sample, fit.result
+        if result.estimand.what != Estimand.what:
+            return None  # no mean is a quantile
         effect, (low, high) = float(result.value[0]), (float(v) for v in result.interval()[0])
         outcome, weights = sample.outcome, sample.weights
         if np.all((outcome == 0.0) | (outcome == 1.0)):

@@ -11,6 +11,7 @@ from butfor.decide.decision import HEADLINES
 from butfor.estimators.base import Fit
 from butfor.identify.identification import Status
 from butfor.identify.strategies import Adjustment, Strategy
+from butfor.question import QTE, CVaRE, Estimand
 from butfor.question.framing import Kind
 from butfor.question.question import Level
 from butfor.refute.refutation import Refutations, Verdict
@@ -95,10 +96,24 @@ def answer(record: StudyRecord) -> Answer:
         verb = "raises" if value > 0 else "lowers"
         sides = (low, high) if value > 0 else (-high, -low)
         ends = f", with a {LEVEL} interval from {interval(*sides, decimals)}."
-        return Answer(f"{who}, {change} {verb} {question.outcome} by ", size, f" on average{ends}", _fine(record, fit))
-    before = f"{who}, the data do not settle whether {change} changes {question.outcome}: the average effect is "
+        return Answer(
+            f"{who}, {change} {verb} {question.outcome} by ", size, f" {_manner(fit)}{ends}", _fine(record, fit)
+        )
+    before = f"{who}, the data do not settle whether {change} changes {question.outcome}: the {_kind(fit)} is "
     ends = f", with a {LEVEL} interval from {interval(low, high, decimals)} that includes no effect."
     return Answer(before, number(value, decimals), ends, _fine(record, fit))
+
+
+def _kind(fit: Fit) -> str:
+    what = fit.result.estimand.what
+    return "average effect" if what == Estimand.what else what
+
+
+def _manner(fit: Fit) -> str:
+    """What of the outcome it is that changes."""
+    if not isinstance(fit.result.estimand, QTE | CVaRE):
+        return "on average"
+    return f"({fit.result.labels[0].rpartition(', ')[2]})"
 
 
 def comparison(treatment: Treatment) -> str:
@@ -125,7 +140,7 @@ def _uncertainty(fit: Fit) -> str:
 def _fine(record: StudyRecord, fit: Fit) -> tuple[str, ...]:
     result = fit.result
     lines = [
-        f"Estimand: {result.estimand.label}, the average effect for {result.estimand.words}. "
+        f"Estimand: {result.estimand.label}, the {_kind(fit)} for {result.estimand.words}. "
         f"Estimated by {fit.estimator.title} from {count(result.n, 'row')}; {_uncertainty(fit)}."
     ]
     if result.estimand != record.question.estimand:
