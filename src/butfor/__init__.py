@@ -83,6 +83,10 @@ _HOME = {
     "AugmentedPrimalWeighting": "estimators.functional.augmented_primal",
     "LearnedPlugIn": "estimators.functional.learned_plug_in",
     "PlugIn": "estimators.functional.plug_in",
+    "MediationAnalysis": "estimators.mediation.natural",
+    "ControlledDirect": "estimators.mediation.controlled",
+    "ProximalTwoStage": "estimators.proximal.two_stage",
+    "ProximalDoublyRobust": "estimators.proximal.doubly_robust",
     "NaturalBounds": "estimators.bounds.natural",
     "InstrumentBounds": "estimators.bounds.instrument",
     "PartiallyLinear": "estimators.orthogonal.partially_linear",
@@ -161,6 +165,8 @@ if TYPE_CHECKING:
     from butfor.estimators.meta.stack import EffectStack as EffectStack
     from butfor.estimators.meta.t_learner import TLearner as TLearner
     from butfor.estimators.meta.x_learner import XLearner as XLearner
+    from butfor.estimators.mediation.controlled import ControlledDirect as ControlledDirect
+    from butfor.estimators.mediation.natural import MediationAnalysis as MediationAnalysis
     from butfor.estimators.orthogonal.aipw import AIPW as AIPW
     from butfor.estimators.orthogonal.dose_response import DoseResponse as DoseResponse
     from butfor.estimators.orthogonal.interactive_iv import InteractiveIV as InteractiveIV
@@ -169,6 +175,8 @@ if TYPE_CHECKING:
     from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV as PartiallyLinearIV
     from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects as SparseLinearEffects
     from butfor.estimators.orthogonal.targeted import TMLE as TMLE
+    from butfor.estimators.proximal.doubly_robust import ProximalDoublyRobust as ProximalDoublyRobust
+    from butfor.estimators.proximal.two_stage import ProximalTwoStage as ProximalTwoStage
     from butfor.estimators.regression.lin import Lin as Lin
     from butfor.estimators.regression.ols import OLS as OLS
     from butfor.estimators.sorted_effects import SortedEffects as SortedEffects

@@ -30,6 +30,8 @@ from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects
 from butfor.estimators.orthogonal.targeted import TMLE
+from butfor.estimators.proximal.doubly_robust import ProximalDoublyRobust
+from butfor.estimators.proximal.two_stage import ProximalTwoStage
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.estimators.sorted_effects import SortedEffects
@@ -68,6 +70,8 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         AugmentedPrimalWeighting,
         LearnedPlugIn,
         PlugIn,
+        ProximalTwoStage,
+        ProximalDoublyRobust,
         NaturalBounds,
         InstrumentBounds,
     )
