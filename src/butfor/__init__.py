@@ -159,14 +159,14 @@ if TYPE_CHECKING:
     from butfor.estimators.functional.learned_plug_in import LearnedPlugIn as LearnedPlugIn
     from butfor.estimators.functional.plug_in import PlugIn as PlugIn
     from butfor.estimators.interventional import interventional_means as interventional_means
+    from butfor.estimators.mediation.controlled import ControlledDirect as ControlledDirect
+    from butfor.estimators.mediation.natural import MediationAnalysis as MediationAnalysis
     from butfor.estimators.meta.dr_learner import DRLearner as DRLearner
     from butfor.estimators.meta.r_learner import RLearner as RLearner
     from butfor.estimators.meta.s_learner import SLearner as SLearner
     from butfor.estimators.meta.stack import EffectStack as EffectStack
     from butfor.estimators.meta.t_learner import TLearner as TLearner
     from butfor.estimators.meta.x_learner import XLearner as XLearner
-    from butfor.estimators.mediation.controlled import ControlledDirect as ControlledDirect
-    from butfor.estimators.mediation.natural import MediationAnalysis as MediationAnalysis
     from butfor.estimators.orthogonal.aipw import AIPW as AIPW
     from butfor.estimators.orthogonal.dose_response import DoseResponse as DoseResponse
     from butfor.estimators.orthogonal.interactive_iv import InteractiveIV as InteractiveIV

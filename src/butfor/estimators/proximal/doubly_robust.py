@@ -60,6 +60,9 @@ class ProximalDoublyRobust(Estimator):
     could have happened to all kinds of units; and a linear bridge of the outcome or a log-linear one of the treatment
     (probe: compare with `ProximalTwoStage`).
 
+    Args:
+        None: there is nothing to set, and nothing to split.
+
     Raises:
         MethodMismatch: for a strategy without proxies, an amount, an estimand other than the ATE, or subgroups by a
             column that is no covariate.
