@@ -35,7 +35,7 @@ from butfor.identify.strategies import Functional, Instrument, Strategy
 from butfor.nuisance.balance import balance_table
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.overlap import Overlap
-from butfor.question import Design, Instrumented, Observational, Question
+from butfor.question import Design, Estimand, Instrumented, Observational, Question
 from butfor.question.framing import Framing, antipatterns, judge
 from butfor.refute.battery import default_refuters, refute, sensitivity
 from butfor.refute.refutation import Refutations
@@ -176,6 +176,12 @@ class Study:
             raise MethodMismatch(
                 "The estimate is a pair of bounds; a decision needs a single number.",
                 hint="decide by hand: is the effect worth its cost at both ends?",
+            )
+        what = self.estimate().primary.result.estimand.what
+        if what != Estimand.what:
+            raise MethodMismatch(
+                f"The estimate is a {what}; a decision needs an average effect.",
+                hint="study.estimate(bf.AIPW()), and the other method after it",
             )
         return self._keep(
             "decide",

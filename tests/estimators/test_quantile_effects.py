@@ -192,6 +192,8 @@ def test_a_study_reports_a_quantile_as_one(tmp_path: Any) -> None:
     sensitivity = study.sensitivity()
     assert sensitivity.evalue is None
     assert sensitivity.omitted_variable is None
+    with pytest.raises(MethodMismatch, match="difference between quantiles; a decision needs an average effect"):
+        study.decide(value_per_unit=1.0)
     page = " ".join(study.report(tmp_path / "report.html").read_text(encoding="utf-8").split())
     assert "on average" not in page.split("</p>")[2]
     assert "(quantile 0.5)" in page
