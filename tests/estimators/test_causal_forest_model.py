@@ -190,3 +190,65 @@ def test_arrays_that_lead_nowhere_are_refused(name: str, place: int, value: int,
     np.savez(tmp_path / "broken.npz", **stored)
     with pytest.raises(UnreadableData):
         load_effects(tmp_path / "broken.npz")
+
+
+# --- who gains -------------------------------------------------------------------------------------------------------
+
+
+def gains(n: int = 3000, seed: int = 0) -> Frame:
+    """Only customers of the west with x1 above zero gain, two units."""
+    rng = np.random.default_rng(seed)
+    x1, x2 = rng.normal(size=(2, n))
+    region = rng.choice(["east", "west"], n)
+    t = rng.integers(0, 2, n)
+    y = x2 + t * 2.0 * ((x1 > 0) & (region == "west")) + rng.normal(size=n)
+    return {"t": t, "y": y, "x1": x1, "x2": x2, "region": region, "block": np.arange(n) // 5}
+
+
+@pytest.mark.parametrize("settings", [{}, {"cluster": "block"}])
+def test_rules_find_who_gains_and_how_much(settings: dict[str, Any]) -> None:
+    found = replace(FOREST, min_node_size=20).fit(gains(), **(ROLES | settings))
+    assert isinstance(found, ForestFit)
+    estimate = found.explain_effects(depth=2)
+    best = estimate.labels[-1]
+    assert "region is west" in best
+    assert " and x1 > " in best or "x1 > " in best.split(" | ")[1]
+    # The best rule holds units that gain 2, up to a cut that may be a little off; the others gain nothing.
+    assert abs(estimate.value[-1] - 2.0) < 4 * estimate.std_error[-1] + 0.3
+    assert np.all(np.abs(estimate.value[:2]) < 4 * estimate.std_error[:2] + 0.3)
+
+
+def test_rules_are_asked_about_rows_that_did_not_choose_them() -> None:
+    """Where nobody gains, effects of rules differ by chance only: 20 draws, each |z| below 4."""
+    largest = []
+    for seed in range(20):
+        frame = gains(600, seed)
+        frame["y"] = frame["x2"] + np.random.default_rng(seed + 50).normal(size=600)
+        found = replace(PLAIN, trees=50).fit(frame, **ROLES)
+        assert isinstance(found, ForestFit)
+        estimate = found.explain_effects(depth=2)
+        gap = estimate.contrast(np.array([[-1.0, *np.zeros(len(estimate.labels) - 2), 1.0]]))
+        largest.append(float(gap.value[0] / gap.std_error[0]))
+    assert np.abs(largest).max() < 4
+    # Rules that had seen these rows would put the larger effect last: the mean of 20 standard normals stays below .9.
+    assert abs(np.mean(largest)) < 4 / np.sqrt(20)
+
+
+def test_rules_of_an_amount_are_about_its_slope() -> None:
+    rng = np.random.default_rng(0)
+    x1, x2, push = rng.normal(size=(3, 2000))
+    frame = {"t": push, "y": push * 2.0 * (x1 > 0) + rng.normal(size=2000), "x1": x1, "x2": x2}
+    roles = ROLES | {"covariates": ["x1", "x2"]}
+    found = replace(FOREST, treatment_model=bf.LinearModel()).fit(frame, **roles)
+    assert isinstance(found, ForestFit)
+    low, high = found.explain_effects(depth=1).value
+    assert abs(low) < 0.5
+    assert abs(high - 2.0) < 0.5
+    groups = found.group_effects({"right": x1 > 0})
+    assert abs(groups.value[0] - 2.0) < 4 * groups.std_error[0]
+
+
+@pytest.mark.parametrize("settings", [{"depth": 0}, {"depth": 7}, {"smallest": 0.0}, {"smallest": 0.6}], ids=repr)
+def test_rules_out_of_range_are_refused(settings: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSetting):
+        fit(PLAIN).explain_effects(**settings)

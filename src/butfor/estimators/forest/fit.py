@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import Collinear, MethodMismatch
+from butfor.core.errors import Collinear, InvalidSetting, MethodMismatch
 from butfor.core.table import Table
 from butfor.data.dataset import open_dataset
 from butfor.data.design import design_matrix, design_request
 from butfor.estimators.base import Fit
 from butfor.estimators.forest.model import ForestEffects
 from butfor.estimators.forest.planes import Planes
+from butfor.estimators.forest.rules import rules
+from butfor.inference.doubly_robust import EffectScores
 from butfor.inference.effects import EffectTable
 from butfor.inference.estimate import Estimate
 from butfor.native.forest import Columns, Forest, PointEstimates, grow_forest
+from butfor.nuisance.folds import assign_folds
 
 FloatArray = NDArray[np.float64]
 
@@ -75,6 +78,47 @@ class ForestFit(Fit):
     def planes(self) -> Planes:
         """Effects that tilt near a point; made when first asked for."""
         return Planes.of(self._grown(self.forest), self._grown(self.columns), self.slopes)
+
+    @cached_property
+    def effect_scores(self) -> EffectScores:
+        """The scores of the average effect; of an amount, those of the average slope."""
+        if self.scores is not None or self.representer is None or self.effects is None:
+            return super().effect_scores
+        assert self.residual is not None
+        sample = self.sample
+        slopes = sample.treatment.step * self.effects.value[:, 0] + (self.representer * self.residual)[:, 0]
+        return EffectScores(sample.treatment.terms, (slopes,), (np.ones(sample.n),))
+
+    def explain_effects(self, *, depth: int = 2, smallest: float = 0.1, rng: int = 0) -> Estimate:
+        """Who gains, in a few rules, and how much: the average effect of the units of each rule, smallest first.
+
+        A forest of one half of the rows predicts their effects, and a tree of a few conditions predicts these from the
+        covariates. The other half says by its doubly robust scores what the effect is where each rule holds: the rules
+        were chosen without it, hence the intervals hold. The result is an estimate, with contrasts and bands.
+
+        Args:
+            depth: conditions in a row at most.
+            smallest: share of the rows that a rule keeps at least.
+            rng: which rows are in which half; clusters stay whole.
+
+        Raises:
+            InvalidSetting: for another depth than 1 to 6, or a share that is not between 0 and one half.
+        """
+        if not 1 <= depth <= 6 or not 0.0 < smallest <= 0.5:
+            raise InvalidSetting(
+                f"depth is {depth} and smallest {smallest}; rules need 1 to 6 conditions and 0 < smallest ≤ 0.5.",
+                hint="depth=2, smallest=0.1",
+            )
+        sample, order = self.sample, self._grown(self.order)
+        learn = assign_folds(sample.row_key, 2, rng) == 0
+        columns, grown = self._grown(self.columns), self._grown(self.forest)
+        half = grow_forest(grown.kind, _rows_of(columns, learn[order]), grown.growth, seed=grown.seed, keep_trees=False)
+        effects = np.zeros(sample.n)
+        effects[order[learn[order]]] = sample.treatment.step * half.outside.value[:, 0]
+        known = learn & np.isfinite(effects)
+        covariates = sample.covariates
+        found = rules(effects, covariates.matrix, known, sample.weights, covariates.columns, (depth, smallest))
+        return self.group_effects({rule.label: rule.rows & ~learn for rule in found})
 
     def importance(self) -> Table:
         """Share of the splits on each covariate, those near the root counting more: where effects differ, not why."""
@@ -138,3 +182,9 @@ class ForestFit(Fit):
         if part is None:
             raise MethodMismatch("The fit holds no forest; effects of units need one.", hint="CausalForest().fit(…)")
         return part
+
+
+def _rows_of(columns: Columns, rows: NDArray[np.bool_]) -> Columns:
+    """These rows only."""
+    known: dict[str, Any] = {f.name: getattr(columns, f.name) for f in fields(columns)}
+    return replace(columns, **{name: values[rows] for name, values in known.items() if values is not None})
