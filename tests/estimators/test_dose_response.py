@@ -269,6 +269,13 @@ def test_doses_that_the_covariates_nearly_decide_are_noted() -> None:
     assert 0.6 < note.value < 0.95
 
 
+def test_a_dose_that_many_share_is_noted() -> None:
+    frame = world()
+    found = fit(frame | {"dose": np.where(np.arange(400) % 4 == 0, 0.0, frame["dose"])})
+    assert found.result.diagnostics[0].name == "dose-lump"
+    assert found.result.diagnostics[0].value == 0.25
+
+
 def test_rare_doses_do_not_count_without_limit() -> None:
     rng = np.random.default_rng(5)
     x = rng.normal(size=600)
@@ -289,6 +296,7 @@ CASES: list[tuple[Any, type[ButforError]]] = [
     (lambda: DoseResponse(doses=(1.0, float("nan"))), InvalidSetting),
     (lambda: fit(world(), doses=(0.0, 99.0)), InvalidSetting),
     (lambda: fit(world(), bandwidth=1e-4), TooFewRows),
+    (lambda: fit(world() | {"dose": np.arange(400) % 5 + 0.0}, doses=None), InvalidSetting),
     (lambda: fit(world(), outcome_model=bf.OutOfFold(np.zeros(400))), InvalidSetting),
     (lambda: fit(world() | {"dose": world()["x"] * 2}, doses=None), Collinear),
     (lambda: fit(world() | {"dose": (world()["x"] > 0).astype(int)}, doses=None), MethodMismatch),

@@ -147,6 +147,7 @@ CASES: list[tuple[Any, type[ButforError]]] = [
     (lambda: given("y", least=0.0), InvalidSetting),
     (lambda: given("yes", greatest=0.5), InvalidSetting),
     (lambda: given("yes", least=float("nan")), InvalidSetting),
+    (lambda: given("y", least=-1e300, greatest=1e300), InvalidSetting),
     (lambda: TMLE(floor=0.0), InvalidSetting),
     (lambda: TMLE(folds=1), InvalidSetting),
     (lambda: TMLE(**LINEAR).fit(all_the_same_in_one_arm(), outcome="yes", **ROLES), NumericalFailure),

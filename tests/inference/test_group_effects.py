@@ -143,6 +143,13 @@ def test_a_table_of_effects_an_array_and_a_series_are_the_same() -> None:
         assert_array_equal(given().group_effects(by).value, expected.value)
 
 
+def test_an_array_of_booleans_is_a_group() -> None:
+    v = adjusted()[0]["v"]
+    found = given().group_effects(v > 0)
+    assert found.labels == ("t: 1 - 0 | mask",)
+    assert_array_equal(found.value, given().group_effects({"g": v > 0}).value)
+
+
 def test_categories_of_the_fit_and_of_a_frame_are_the_same_groups() -> None:
     rng = np.random.default_rng(3)
     frame = adjusted()[0] | {"region": rng.choice(["east", "north", "west"], 500)}
@@ -223,6 +230,10 @@ CASES: list[tuple[Any, type[ButforError]]] = [
     (lambda fit: fit.group_effects({"none": np.zeros(500, dtype=bool)}), ButforError),
     (lambda fit: fit.group_profile({"one": np.ones(500, dtype=bool)}), InvalidSetting),
     (lambda fit: fit.group_profile(np.arange(500.0), ["nobody"]), UnknownColumn),
+    (lambda fit: fit.group_profile(np.arange(500.0), []), InvalidSetting),
+    (lambda fit: fit.calibration_test("effect"), InvalidSetting),
+    (lambda fit: fit.group_effects(None), ButforError),
+    (lambda fit: fit.group_effects({}), InvalidSetting),
 ]
 
 

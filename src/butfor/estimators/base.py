@@ -142,8 +142,9 @@ class Fit:
         differ: the errors of the folds go together.
 
         Args:
-            by: columns of the fit by name; a predicted effect per row (an `EffectTable` or an array); or a frame or
-                dict with one value for each row used: the true rows of each boolean column, the levels of others.
+            by: columns of the fit by name; a predicted effect per row (an `EffectTable` or an array); an array of
+                booleans; or a frame or dict with one value for each row used: the true rows of each boolean column,
+                the levels of others.
             groups: how many groups of equal size predicted effects are cut into.
             within: fold of each row, where each fold has a model of its own: effects are ranked within folds.
 

@@ -38,8 +38,10 @@ def group_profile(
     """The mean of each column in each group, and in the last group less the first.
 
     Raises:
-        InvalidSetting: for fewer than two groups.
+        InvalidSetting: for fewer than two groups, or no column.
     """
+    if not columns:
+        raise InvalidSetting("There are no columns; a profile needs one or more.", hint="columns=['age']")
     if len(groups) < 2:
         raise InvalidSetting(f"There are {len(groups)} groups; a profile compares two or more.", hint="groups=5")
     weights = np.ones(sample.n) if sample.weights is None else sample.weights / sample.weights.mean()

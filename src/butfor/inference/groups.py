@@ -25,8 +25,9 @@ def groups_by(sample: Sample, by: By | Any, *, count: int = 5, within: Any = Non
 
     Args:
         by: a column of the fit or several (modifiers, covariates): one group per level, quarters of a number with many
-            values; an `EffectTable` or an array with a predicted effect per row: `count` groups of equal size; or a
-            frame or dict with one value per row: the true rows of each boolean column, else as columns of the fit.
+            values; an `EffectTable` or an array with a predicted effect per row: `count` groups of equal size; an array
+            of booleans: the true rows; or a frame or dict with one value per row: the true rows of each boolean column,
+            else as columns of the fit.
         count: groups of a predicted effect.
         within: labels of folds; predicted effects are ranked within each, since each fold has a model of its own.
 
@@ -39,7 +40,7 @@ def groups_by(sample: Sample, by: By | Any, *, count: int = 5, within: Any = Non
         return tuple(group for name in by for group in _of_name(sample, str(name)))
     if isinstance(by, EffectTable) or _is_line(by):
         return _of_prediction(sample, one_per_row(sample, by)[:, 0], count, _codes(sample, within))
-    return _of_frame(sample, by)
+    return _of_frame(sample, {"mask": by} if _is_line(by, kinds="b") else by)
 
 
 def one_per_row(sample: Sample, values: EffectTable | Any, columns: int = 1) -> FloatArray:
@@ -49,7 +50,12 @@ def one_per_row(sample: Sample, values: EffectTable | Any, columns: int = 1) -> 
         InvalidSetting: for another shape.
         MissingValues: when one is not finite.
     """
-    found = np.asarray(values.value if isinstance(values, EffectTable) else values, dtype=np.float64)
+    given = np.asarray(values.value if isinstance(values, EffectTable) else values)
+    if given.dtype.kind not in "biuf":
+        raise InvalidSetting(
+            f"Predicted effects hold {given.dtype}; they need numbers, one for each row used.", hint="fit.effect()"
+        )
+    found = given.astype(np.float64)
     found = found[:, None] if found.ndim == 1 else found
     if found.shape != (sample.n, columns):
         raise InvalidSetting(
@@ -92,12 +98,12 @@ def read_columns(sample: Sample, frame: Any) -> Rows:
     return Rows({name: rows.columns[name] for name in dataset.columns}, rows.n)
 
 
-def _is_line(by: Any) -> bool:
-    """One number per row: an array, a list, or a column of a frame."""
+def _is_line(by: Any, kinds: str = "fiu") -> bool:
+    """One number (or boolean) per row: an array, a list, or a column of a frame."""
     if isinstance(by, Mapping) or hasattr(by, "columns"):
         return False
     found = np.asarray(by)
-    return found.ndim == 1 and found.dtype.kind in "fiu"
+    return found.ndim == 1 and found.dtype.kind in kinds
 
 
 def _of_name(sample: Sample, name: str) -> tuple[Subgroup, ...]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from butfor.core.diagnostic import Diagnostic, Severity
 from butfor.core.errors import InvalidSetting, MethodMismatch
 from butfor.core.rng import Seed, seed_of
 from butfor.core.table import format_number
@@ -29,6 +30,9 @@ FloatArray = NDArray[np.float64]
 EVEN, RANKED = 60, 40
 """Doses at which outcomes are predicted for everyone: evenly spaced ones, and quantiles."""
 FEWEST_FOLDS = 3
+FEWEST_VALUES = 6
+# A share of rows with the very same dose that no density has.
+LUMP = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +81,7 @@ class DoseResponse(Estimator):
     Raises:
         MethodMismatch: for another estimand than the ATE, or for subgroups.
         TooFewRows: where too few different doses are near an asked one.
-        InvalidSetting: for doses outside the data, or predictions made elsewhere.
+        InvalidSetting: for a dose with few values, doses outside the data, or predictions made elsewhere.
 
     References:
         Kennedy, Ma, McHugh and Small 2017 (doi:10.1111/rssb.12212); Colangelo and Lee 2020 (arXiv:2004.03036) for
@@ -144,6 +148,7 @@ class DoseResponse(Estimator):
         self.check(sample, strategy)
         _refuse_other_questions(sample, question)
         seed = rng if isinstance(rng, int) else seed_of(rng)
+        lumps = _lumps(sample)
         doses, grid = _asked(sample, self.doses), _grid(sample.treatment.values)
         models = (self.outcome_model or default_outcome_model(), self.treatment_model or default_outcome_model())
         folds = sample_folds(sample, self.folds, seed, cache)
@@ -159,7 +164,7 @@ class DoseResponse(Estimator):
             estimand=ATE(),
             **describe(self, sample, strategy, seed),
         )
-        curve = replace(curve, diagnostics=(*curve.diagnostics, *found.diagnostics))
+        curve = replace(curve, diagnostics=(*curve.diagnostics, *lumps, *found.diagnostics))
         return DoseFit(
             self,
             sample,
@@ -218,6 +223,28 @@ def _asked(sample: Sample, doses: tuple[float, ...] | None) -> FloatArray:
             hint=f"doses between {format_number(low)} and {format_number(high)}",
         )
     return np.array(doses)
+
+
+def _lumps(sample: Sample) -> tuple[Diagnostic, ...]:
+    """A note on a dose that many rows share.
+
+    Raises:
+        InvalidSetting: for a dose with few values.
+    """
+    values, counts = np.unique(sample.treatment.values, return_counts=True)
+    name, share = sample.treatment.name, float(counts.max()) / sample.n
+    if len(values) < FEWEST_VALUES:
+        raise InvalidSetting(
+            f"Treatment {name!r} has {len(values)} values; a curve needs {FEWEST_VALUES} or more.",
+            hint="AIPW() with arms=True",
+        )
+    if share <= LUMP:
+        return ()
+    message = (
+        f"{share:.0%} of the rows have {name} = {values[counts.argmax()]:.4g}. A density knows no such lump: "
+        "near it the curve rests on the outcome model alone."
+    )
+    return (Diagnostic("dose-lump", Severity.CAUTION, message, share),)
 
 
 def _refuse_other_questions(sample: Sample, question: Question) -> None:

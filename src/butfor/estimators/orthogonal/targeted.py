@@ -26,6 +26,8 @@ FloatArray = NDArray[np.float64]
 # Predicted shares of the outcome's range stay this far from 0 and 1, where a logit has no slope.
 EDGE = 5e-4
 STEPS = 200
+# Limits wider than this multiple of the data's range would cost more digits than there are to spare.
+WIDEST = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,5 +203,11 @@ def _limits(sample: Sample, least: float | None, greatest: float | None) -> tupl
             f"least is {bottom:g} and greatest {top:g}; TMLE needs limits that hold all outcomes, which go from "
             f"{format_number(low)} to {format_number(high)}.",
             hint=f"least={min(bottom, low):g}, greatest={max(top, high):g}, or leave them out",
+        )
+    if top - bottom > WIDEST * (high - low):
+        raise InvalidSetting(
+            f"least is {bottom:g} and greatest {top:g}; outcomes between {format_number(low)} and "
+            f"{format_number(high)} are lost in limits as wide as these, which TMLE needs to be near.",
+            hint="leave least and greatest out",
         )
     return bottom, top
