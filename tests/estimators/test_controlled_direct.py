@@ -168,6 +168,9 @@ def test_strategies_of_other_effects_are_refused() -> None:
     assert between is not None
     assert not SIMPLE.accepts(natural)
     assert not SIMPLE.accepts(between)
+    for strategy, words in ((natural, "natural effects by a formula"), (between, "controlled effects by the general")):
+        with pytest.raises(MethodMismatch, match=words):
+            fit_strategy(SIMPLE, frame_of(), bf.Question("x", "y"), strategy)
 
 
 def test_no_weighting_of_covariates_is_a_controlled_direct_effect() -> None:

@@ -370,8 +370,10 @@ def test_other_effects_and_methods_are_told_apart() -> None:
     drawn = mediation_strategy(identify_interventional_effects(graph, "x", "y", "m"))
     assert drawn is not None
     assert not LINEAR.accepts(drawn)
-    with pytest.raises(MethodMismatch):
+    with pytest.raises(MethodMismatch, match="has interventional effects by the general formula"):
         fit_strategy(LINEAR, mediated(), bf.Question("x", "y"), drawn)
+    with pytest.raises(MethodMismatch, match="names no mediators"):
+        fit_strategy(LINEAR, mediated(), bf.Question("x", "y"), bf.Adjustment(adjust_for=("c",)))
     with pytest.raises(MethodMismatch, match="has no use for them"):
         bf.AIPW().fit(mediated(), treatment="x", outcome="y", covariates=["c"], mediators=["m"])
 
@@ -393,7 +395,7 @@ def test_checks_refit_every_effect() -> None:
     checks = (bf.RandomCommonCause(simulations=5), bf.PlaceboTreatment(simulations=5), bf.DataSubset(simulations=5))
     refuted = refute(found, refuters=checks, rng=0)
     assert [r.check for r in refuted] == ["random common cause", "placebo treatment", "data subset"]
-    assert all(len(r.table) == 5 for r in refuted)
+    assert all(r.table is not None and len(r.table) == 5 for r in refuted)
 
 
 @pytest.mark.slow

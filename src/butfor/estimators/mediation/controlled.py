@@ -13,7 +13,7 @@ from butfor.core.serial import public_value
 from butfor.data.sample import FloatArray, Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, Roles, describe
 from butfor.estimators.mediation.held import Held
-from butfor.estimators.mediation.refusals import mediators_of, refuse_other_questions
+from butfor.estimators.mediation.refusals import has_formula, mediators_of, refuse_other_questions
 from butfor.identify.mediation.strategy import MediationStrategy, declared_mediation
 from butfor.identify.strategies import Strategy
 from butfor.inference.doubly_robust import doubly_robust_scores
@@ -120,11 +120,11 @@ class ControlledDirect(Estimator):
 
     def accepts(self, strategy: Strategy) -> bool:
         """Does the strategy adjust for treatment and mediators together?"""
-        return isinstance(strategy, MediationStrategy) and strategy.effects == "controlled" and strategy.formula
+        return has_formula(strategy, "controlled")
 
     def covariates(self, strategy: Strategy) -> tuple[str, ...]:
         """What is adjusted for, and the mediators."""
-        return (*strategy.adjust_for, *mediators_of(strategy))
+        return (*strategy.adjust_for, *mediators_of(strategy, self.title, "controlled"))
 
     def on_your_word(self, question: Question, roles: Roles) -> MediationStrategy:
         """Adjustment of treatment and mediators for the named covariates."""
@@ -143,7 +143,7 @@ class ControlledDirect(Estimator):
         cache: NuisanceCache | None = None,
     ) -> Fit:
         """Fit on a clean sample; `rng` decides the folds."""
-        mediators = mediators_of(strategy)
+        mediators = mediators_of(strategy, self.title, "controlled")
         self.check(sample, strategy)
         refuse_other_questions(self.title, sample, question, strategy, mediators)
         seed = rng if isinstance(rng, int) else seed_of(rng)

@@ -14,7 +14,7 @@ from butfor.core.errors import InvalidSetting, NumericalFailure
 from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, Roles, describe
-from butfor.estimators.mediation.refusals import mediators_of, refuse_other_questions
+from butfor.estimators.mediation.refusals import has_formula, mediators_of, refuse_other_questions
 from butfor.estimators.mediation.worlds import Worlds
 from butfor.identify.mediation.strategy import MediationStrategy, declared_mediation
 from butfor.identify.strategies import Strategy
@@ -199,11 +199,11 @@ class MediationAnalysis(Estimator):
 
     def accepts(self, strategy: Strategy) -> bool:
         """Does the strategy have natural effects by the mediation formula?"""
-        return isinstance(strategy, MediationStrategy) and strategy.effects == "natural" and strategy.formula
+        return has_formula(strategy, "natural")
 
     def covariates(self, strategy: Strategy) -> tuple[str, ...]:
         """What is adjusted for, and the mediators."""
-        return (*strategy.adjust_for, *mediators_of(strategy))
+        return (*strategy.adjust_for, *mediators_of(strategy, self.title, "natural"))
 
     def on_your_word(self, question: Question, roles: Roles) -> MediationStrategy:
         """The mediation formula with the named mediators and covariates."""
@@ -220,7 +220,7 @@ class MediationAnalysis(Estimator):
         cache: NuisanceCache | None = None,
     ) -> MediationFit:
         """Fit on a clean sample; `rng` decides the folds."""
-        mediators = mediators_of(strategy)
+        mediators = mediators_of(strategy, self.title, "natural")
         self.check(sample, strategy)
         refuse_other_questions(self.title, sample, question, strategy, mediators)
         seed = rng if isinstance(rng, int) else seed_of(rng)

@@ -11,14 +11,26 @@ from butfor.identify.strategies import Strategy
 from butfor.question import ATE, Question
 
 
-def mediators_of(strategy: Strategy) -> tuple[str, ...]:
-    """The mediators of a strategy.
+def has_formula(strategy: Strategy, effects: str) -> bool:
+    """Does the strategy have effects of this kind, by a formula with covariates?"""
+    return isinstance(strategy, MediationStrategy) and strategy.effects == effects and strategy.formula
+
+
+def mediators_of(strategy: Strategy, title: str, effects: str) -> tuple[str, ...]:
+    """The mediators of a strategy that has effects of this kind, by a formula with covariates.
 
     Raises:
-        MethodMismatch: when it has none.
+        MethodMismatch: for any other strategy.
     """
     if isinstance(strategy, MediationStrategy) and strategy.mediators:
-        return strategy.mediators
+        if has_formula(strategy, effects):
+            return strategy.mediators
+        how = "by a formula with covariates" if strategy.formula else "by the general formula"
+        raise MethodMismatch(
+            f"The strategy has {strategy.effects} effects {how} ({strategy.estimand}); {title} needs {effects} effects "
+            "by a formula with covariates.",
+            hint="measure what ties mediators and outcome, or ask for another kind of effect",
+        )
     raise MethodMismatch(
         f"The strategy is {strategy.kind.replace('_', ' ')} and names no mediators; direct and indirect effects need "
         "them.",
