@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.diagnostic import Diagnostic
-from butfor.core.errors import MethodMismatch, SeparatedPropensity
 from butfor.core.rng import Seed, seed_of
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator
+from butfor.estimators.orthogonal.encouragement import instrument_chances, level_difference, require_two_levels
 from butfor.estimators.orthogonal.repetition import over_repetitions
 from butfor.estimators.orthogonal.residuals import Split
 from butfor.estimators.orthogonal.settings import check_floor, check_splitting
 from butfor.estimators.orthogonal.wald import Moments, WaldFit, require_instrument, wald_fit, with_strength
 from butfor.identify.strategies import Strategy
-from butfor.inference.doubly_robust import doubly_robust_scores
 from butfor.nuisance.cache import NuisanceCache, frozen
-from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propensity
-from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
 from butfor.nuisance.learner import Learner
-from butfor.nuisance.overlap import lift
 from butfor.question import LATE, Question
 
 FloatArray = NDArray[np.float64]
@@ -101,12 +96,7 @@ class InteractiveIV(Estimator):
     def check(self, sample: Sample, strategy: Strategy) -> None:
         """Refuse a strategy, a treatment or an instrument that the method cannot handle."""
         super().check(sample, strategy)
-        instrument = require_instrument(sample)
-        if instrument.kind != "binary":
-            raise MethodMismatch(
-                f"Instrument {instrument.name!r} has more than two levels; {self.title} needs two.",
-                hint="PartiallyLinearIV() takes any number of levels, and numbers",
-            )
+        require_two_levels(sample, self.title)
 
     def fit_sample(
         self,
@@ -133,36 +123,13 @@ class InteractiveIV(Estimator):
         (treated, _), *_ = sample.treatment.contrasts
         taken = frozen((sample.treatment.codes == treated).astype(np.float64))
         followed = encouraged.with_outcome(sample.treatment.name, taken)
-        chances, words, notes = self._chances(encouraged, split)
-        tops: list[FloatArray] = []
-        lines: list[str] = []
-        for what, target, model in (
-            ("outcome", encouraged, self.outcome_model),
-            ("treatment", followed, self.treatment_model),
-        ):
-            found = cross_fit_outcome_by_arm(
-                target, model or default_outcome_model(), split.folds, split.seed, split.cache
-            )
-            scores = doubly_robust_scores(target, found.values, chances)
-            tops.append(scores[:, 1] - scores[:, 0])
-            lines.append(f"{what} given instrument and covariates: {found.words}")
-        moments = Moments(tops[0], tops[1], LATE(), (*lines, f"instrument given covariates: {words}"), notes=notes)
-        return wald_fit(self, sample, question, strategy, split.seed, moments)
-
-    def _chances(self, encouraged: Sample, split: Split) -> tuple[FloatArray, str, tuple[Diagnostic, ...]]:
-        """P(Z = z | X) (rows × 2), no lower than the floor."""
-        name, model = encouraged.treatment.name, self.instrument_model or default_propensity_model()
-        found = cross_fit_propensity(encouraged, model, split.folds, split.seed, split.cache)
-        try:
-            lifted, notes = lift(found.values, self.floor)
-        except SeparatedPropensity:
-            raise SeparatedPropensity(
-                f"The covariates all but decide instrument {name!r}; each level needs units of every kind.",
-                hint="remove the covariate that decides the instrument",
-            ) from None
-        message = "{:.1%} of the rows have a level of the instrument {!r} with a probability below {:g}, taken as {:g}."
-        told = (
-            replace(n, name="instrument-floor", message=message.format(n.value, name, self.floor, self.floor))
-            for n in notes
+        chances = instrument_chances(encouraged, self.instrument_model, self.floor, split)
+        outcome, about_outcome = level_difference(encouraged, chances, self.outcome_model, split)
+        treatment, about_treatment = level_difference(followed, chances, self.treatment_model, split)
+        words = (
+            f"outcome given instrument and covariates: {about_outcome}",
+            f"treatment given instrument and covariates: {about_treatment}",
+            f"instrument given covariates: {chances.words}",
         )
-        return lifted, found.words, tuple(told)
+        moments = Moments(outcome, treatment, LATE(), words, notes=chances.diagnostics)
+        return wald_fit(self, sample, question, strategy, split.seed, moments)

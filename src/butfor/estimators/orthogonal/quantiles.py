@@ -11,6 +11,7 @@ from butfor.core.diagnostic import Diagnostic, Severity
 from butfor.core.errors import InvalidSetting, MethodMismatch, NumericalFailure
 from butfor.data.sample import Sample
 from butfor.estimators.base import Estimator, Fit, describe
+from butfor.estimators.orthogonal.encouragement import ArmChances
 from butfor.estimators.orthogonal.residuals import Split, unit_weights
 from butfor.identify.strategies import Strategy
 from butfor.inference.doubly_robust import doubly_robust_scores
@@ -58,15 +59,6 @@ class ArmFit(Fit):
     """
 
     arms: Estimate | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class ArmChances:
-    """P(arm | X) (rows × arms), above the floor."""
-
-    values: FloatArray
-    diagnostics: tuple[Diagnostic, ...]
-    words: str
 
 
 def arm_chances(sample: Sample, model: Learner | None, floor: float, split: Split) -> ArmChances:
