@@ -256,3 +256,11 @@ def test_means_of_arms_need_one_population() -> None:
         given_arms(bf.ATT()).potential_means()
     assert len(given_arms(bf.ATO()).potential_means().labels) == 3
     assert len(given_arms(bf.ATT(), contrast=(2, 0)).potential_means().labels) == 3
+
+
+def test_scores_of_several_splits_are_averaged() -> None:
+    frame = adjusted()[0]
+    many = bf.AIPW(**LINEAR, repetitions=3).fit(frame, rng=2, **ROLES)
+    everyone = many.group_effects(np.ones(500, dtype=bool))
+    assert abs(everyone.value[0] - many.result.value[0]) < 0.1 * many.result.std_error[0]
+    assert everyone.splitting is None

@@ -75,7 +75,7 @@ def smooth_curve(
     Raises:
         TooFewRows: where too few different doses are near an asked one.
     """
-    outcome, mass, centred = found.pseudo_outcome, found.mass, found.means - found.curve
+    outcome, mass, curve = found.pseudo_outcome, found.mass, found.curve
     values = np.empty(len(doses))
     influence = np.empty((len(found.dose), len(doses)))
     for k, dose in enumerate(doses.tolist()):
@@ -86,7 +86,8 @@ def smooth_curve(
         first = np.linalg.solve(gram, np.eye(degree + 1)[0])
         beta = np.linalg.solve(gram, weighted.T @ outcome / len(found.dose))
         at_grid, kernel_at_grid = _local(found.grid, dose, bandwidth, degree)
-        averaging = centred @ (mass * kernel_at_grid * (at_grid @ first))
+        tilt = mass * kernel_at_grid * (at_grid @ first)
+        averaging = found.means @ tilt - float(curve @ tilt)
         values[k] = beta[0]
         leverage = np.einsum("ij,ij->i", weighted @ np.linalg.inv(gram), design) / len(found.dose)
         own = (weighted @ first) * (outcome - design @ beta) / np.maximum(1.0 - leverage, LEAST_SLACK)
