@@ -54,6 +54,9 @@ class Primal:
     tied: frozenset[str] = frozenset()
     fixed: tuple[Fixing, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tied", frozenset(self.tied))
+
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns beside treatment and outcome."""

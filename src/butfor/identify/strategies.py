@@ -11,7 +11,6 @@ from butfor.identify.expression import ONE, Expression, to_latex, to_text
 from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.primal import Primal
 from butfor.identify.proof import ProofStep, listed
-from butfor.identify.query import Query
 from butfor.identify.sequential import Sequential
 
 GRAPH = Assumption(
@@ -330,25 +329,6 @@ class ParallelTrends(Strategy):
     def to_dict(self) -> dict[str, Any]:
         """The record that `butfor identify --json` prints."""
         return {**super().to_dict(), "unit": self.unit, "time": self.time}
-
-
-def adjustment_estimand(treatment: str, outcome: str, adjust_for: tuple[str, ...]) -> str:
-    """P(outcome | do(treatment)) without do."""
-    if not adjust_for:
-        return f"P({outcome} | {treatment})"
-    z = ", ".join(adjust_for)
-    return f"Σ_{{{z}}} P({outcome} | {treatment}, {z}) P({z})"
-
-
-def front_door_estimand(query: Query, mediators: tuple[str, ...], given: tuple[str, ...]) -> str:
-    """The front-door formula."""
-    x, y, m = query.treatment, query.outcome, ", ".join(mediators)
-    bar = f", {', '.join(given)}" if given else ""
-    other = ", ".join(f"{n}'" for n in query.treatments)
-    weight = f" P({', '.join(given)})" if given else ""
-    treated = f"P({other}{' | ' + ', '.join(given) if given else ''})"
-    inner = f"P({m} | {x}{bar}){weight} Σ_{{{other}}} P({y} | {other}, {m}{bar}) {treated}"
-    return f"Σ_{{{', '.join((*mediators, *given))}}} {inner}"
 
 
 def no_hidden_confounding(treatment: str, outcome: str, adjust_for: tuple[str, ...], *, declared: bool) -> Assumption:
