@@ -139,12 +139,12 @@ void bind_forest(nb::module_& m) {
     nb::class_<TrainSettings>(m, "ForestSettings")
         .def(nb::init<GrowSettings, SampleSettings, std::size_t, std::size_t, std::uint64_t, int, bool>());
 
-    m.def("forest_train", [](int kind, In<std::uint8_t, 2> codes, In<double, 2> outcome,
+    m.def("forest_train", [](int kind, In<std::uint8_t, 2> codes, In<std::uint8_t, 1> category, In<double, 2> outcome,
                              std::optional<In<double, 2>> treatment, std::optional<In<double, 1>> instrument,
                              std::optional<In<double, 1>> weights, std::optional<In<std::uint32_t, 1>> unit_rows,
                              std::optional<In<std::uint32_t, 1>> unit_start, const TrainSettings& settings,
                              nb::object progress) {
-        const Bins bins{codes.data(), codes.shape(1), codes.shape(0)};
+        const Bins bins{codes.data(), codes.shape(1), codes.shape(0), category.data()};
         const Columns columns{outcome.data(), pointer(treatment), pointer(instrument), pointer(weights)};
         const Units units{unit_start ? unit_start->shape(0) - 1 : bins.n, pointer(unit_rows), pointer(unit_start)};
         const std::size_t width = treatment ? treatment->shape(1) : outcome.shape(1);
@@ -159,7 +159,7 @@ void bind_forest(nb::module_& m) {
                                   array(std::move(forest.split_counts), {kCountedDepth, bins.p}),
                                   flatten(forest.trees, Model::statistics));
         });
-    }, nb::arg("kind"), nb::arg("codes"), nb::arg("outcome"), nb::arg("treatment").none(), nb::arg("instrument").none(),
+    }, nb::arg("kind"), nb::arg("codes"), nb::arg("category"), nb::arg("outcome"), nb::arg("treatment").none(), nb::arg("instrument").none(),
        nb::arg("weights").none(), nb::arg("unit_rows").none(), nb::arg("unit_start").none(), nb::arg("settings"),
        nb::arg("progress").none());
 

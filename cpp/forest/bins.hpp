@@ -17,10 +17,12 @@ std::vector<double> cut_points(const double* values, std::size_t n, std::size_t 
 void encode(const double* values, std::size_t n, std::size_t stride, const double* cuts, std::size_t count,
             std::uint8_t* codes);
 
-// Binned covariates, one column after the other.
+// Binned covariates, one column after the other. The bins of a category have no order, and "missing" is one of them.
 struct Bins {
     const std::uint8_t* codes;
     std::size_t n, p;
+    const std::uint8_t* category = nullptr;  // p flags, or none at all
+    bool is_category(std::size_t j) const { return category != nullptr && category[j] != 0; }
     const std::uint8_t* column(std::size_t j) const { return codes + j * n; }
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "bins.hpp"
@@ -92,7 +93,11 @@ private:
         const std::size_t p = bins_.p;
         const std::size_t wanted = std::min(std::max<std::size_t>(random.poisson(settings_.features), 1), p);
         const auto attempt = [&](std::size_t j) {
-            finder_.try_feature(j, &near_[j * m_], places);
+            if (bins_.is_category(j)) {
+                finder_.try_category(j, &near_[j * m_], places);
+            } else {
+                finder_.try_feature(j, &near_[j * m_], places);
+            }
         };
         random.select(p, wanted, attempt, [](std::size_t) {});
         return finder_.found();
@@ -100,11 +105,22 @@ private:
 
     // Parts all rows of a node; false when a child would have no rows to estimate from.
     bool divide(TreeRows& rows, const Pending& node, const Split& split, Tree& tree, std::vector<Pending>& stack) {
+        const BinSet set = finder_.found_set();
+        if (!split.is_set()) return divide_by(rows, node, split, tree, stack, [&](std::uint8_t b) { return split.left(b); });
+        if (!divide_by(rows, node, split, tree, stack, [&](std::uint8_t bin) { return holds(set, bin); })) return false;
+        tree.nodes.resize(tree.nodes.size() + kSetNodes);
+        std::memcpy(static_cast<void*>(tree.nodes.data() + tree.nodes.size() - kSetNodes), set.data(), sizeof set);
+        return true;
+    }
+
+    template <typename Left>
+    bool divide_by(TreeRows& rows, const Pending& node, const Split& split, Tree& tree, std::vector<Pending>& stack,
+                   Left goes_left) {
         const std::uint8_t* column = bins_.column(split.feature);
-        const std::size_t e = part(rows.estimate, node.estimate, column, split);
+        const std::size_t e = part(rows.estimate, node.estimate, column, goes_left);
         if (e == node.estimate.begin || e == node.estimate.end) return false;
-        const std::size_t o = part(rows.outside, node.outside, column, split);
-        const std::size_t s = part(place_, node.split, &near_[split.feature * m_], split);
+        const std::size_t o = part(rows.outside, node.outside, column, goes_left);
+        const std::size_t s = part(place_, node.split, &near_[split.feature * m_], goes_left);
         const auto left = static_cast<std::int32_t>(tree.nodes.size());
         tree.nodes[static_cast<std::size_t>(node.node)] = {split, left};
         tree.nodes.resize(tree.nodes.size() + 2);
@@ -115,16 +131,17 @@ private:
     }
 
     // Stable: rows stay in ascending order inside every node. Writes both sides, advances one: no branch to mispredict.
-    std::size_t part(RowList& rows, Range range, const std::uint8_t* column, const Split& split) {
+    template <typename Left>
+    std::size_t part(RowList& rows, Range range, const std::uint8_t* column, Left goes_left) {
         if (spare_.size() < range.size()) spare_.resize(range.size());
         std::size_t left = range.begin, right = 0;
         for (std::size_t i = range.begin; i < range.end; ++i) {
             const std::uint32_t row = rows[i];
-            const bool goes_left = split.left(column[row]);
+            const bool is_left = goes_left(column[row]);
             rows[left] = row;
             spare_[right] = row;
-            left += goes_left;
-            right += !goes_left;
+            left += is_left;
+            right += !is_left;
         }
         std::copy(spare_.begin(), spare_.begin() + static_cast<std::ptrdiff_t>(right),
                   rows.begin() + static_cast<std::ptrdiff_t>(left));

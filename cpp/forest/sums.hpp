@@ -15,6 +15,7 @@ inline double tally_of(bool upper) { return 1.0 + (upper ? kUpperUnit : 0.0); }
 // Sums over rows. K pseudo-outcomes; A treatments whose two sides are counted.
 template <int K, int A>
 struct Sums {
+    static constexpr int scores = K;
     double tally[A];  // see tally_of
     double weight;
     double size;    // information about the effect, such as Σ w (T − mean)²

@@ -86,6 +86,7 @@ class Problem:
     quantiles: bool = False
     weights: np.ndarray | None = None
     clusters: np.ndarray | None = None
+    categories: tuple[int, ...] = ()
     seed: int = 0
     bags: int = 3
     bag_size: int = 2
@@ -167,6 +168,20 @@ class Problem:
         if gaps and seen:
             yield every > 0
 
+    def groups(self, bins: np.ndarray, rho: np.ndarray, w: np.ndarray) -> Iterator[np.ndarray]:
+        """Which categories go left: in the order of their means, the first, the first two, and so on."""
+        seen = np.unique(bins)
+        weight = np.array([w[bins == b].sum() for b in seen])
+        means = np.array([rho[bins == b].sum(axis=0) for b in seen]) / weight[:, None]
+        axis = np.linalg.eigh((means * weight[:, None]).T @ means)[1][:, -1]
+        axis = axis * np.sign(axis[np.abs(axis).argmax()])
+        order = seen[np.argsort(means @ axis, kind="stable")]
+        for i in range(1, len(order)):
+            mask = np.isin(np.arange(256), order[:i])
+            if mask[bins].sum() * 2 >= len(bins):
+                mask |= ~np.isin(np.arange(256), seen)
+            yield mask
+
     def best_split(self, rows: np.ndarray, random: Random) -> tuple[int, np.ndarray] | None:
         labels = self.label(rows) if len(rows) >= 2 * self.least else None
         if labels is None or not self.enough(rows, 2 * self.least):
@@ -176,7 +191,8 @@ class Problem:
         wanted = min(max(random.poisson(self.features or ceil(sqrt(p)) + 20), 1), p)
         best, found = float((rho.sum(axis=0) ** 2).sum() / w.sum()), None
         for j in random.select(list(range(p)), wanted)[0]:
-            for mask in self.cuts(self.bins[rows, j]):
+            mine = self.bins[rows, j]
+            for mask in self.groups(mine, rho, w) if j in self.categories else self.cuts(mine):
                 left = mask[self.bins[rows, j]]
                 if not all(
                     self.enough(rows[side], self.least) and size[side].sum() >= self.alpha * size.sum()

@@ -4,9 +4,12 @@
 #include <cstdio>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 #include <vector>
 
+#include "../../cpp/forest/curves.hpp"
 #include "../../cpp/forest/models.hpp"
+#include "../../cpp/forest/ordered.hpp"
 #include "../../cpp/forest/predict.hpp"
 #include "../../cpp/forest/arms.hpp"
 #include "../../cpp/forest/train.hpp"
@@ -49,10 +52,35 @@ bool same(const std::vector<double>& a, const std::vector<double>& b) {
     return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
 }
 
+// The survival of every row, by the bags without it.
+void add_curves(const Forest& forest, const StoredTrees& stored, const Bins& bins, const Units& units,
+                const TrainSettings& settings, int threads, std::vector<double>& found) {
+    std::vector<std::int32_t> members, rank(kRows);
+    std::vector<std::int64_t> ends;
+    for (const Tree& tree : forest.trees) {
+        for (const std::int32_t end : tree.member_end) ends.push_back(static_cast<std::int64_t>(members.size()) + end);
+        members.insert(members.end(), tree.members.begin(), tree.members.end());
+    }
+    std::vector<double> time(kRows), event(kRows);
+    for (std::size_t i = 0; i < kRows; ++i) {
+        rank[i] = static_cast<std::int32_t>((i * 7) % kRows);  // a permutation: 7 does not divide the rows
+        time[i] = static_cast<double>(i / 3);
+        event[i] = i % 4 ? 1.0 : 0.0;
+    }
+    const Outside outside(units, settings.sample, settings.seed, settings.bags, settings.bag_size, kRows);
+    const Near near{stored, {members.data(), ends.data(), nullptr}, &outside, rank.data(), kRows};
+    const double times[] = {-1.0, 10.0, 500.0, 1e9}, levels[] = {0.1, 0.9};
+    for (const std::vector<double>& part :
+         {read_survival(near, bins, time.data(), event.data(), times, 4, true, threads),
+          read_quantiles(near, bins, time.data(), levels, 2, threads)})
+        found.insert(found.end(), part.begin(), part.end());
+}
+
 template <typename Model>
 Estimates run(const World& world, const Columns& columns, const Units& units, std::size_t bag_size, int threads) {
     const Model model{columns};
-    const Bins bins{world.codes.data(), kRows, kFeatures};
+    const std::uint8_t category[kFeatures] = {0, 0, 1, 0, 0, 0, 0};
+    const Bins bins{world.codes.data(), kRows, kFeatures, category};
     const std::size_t half = units.count / 2;
     const TrainSettings settings{{{2.0, 0.01, 0.1}, 6, true}, {half, half, half / 2}, 20, bag_size, 7, threads, true};
     std::size_t reports = 0;
@@ -71,14 +99,23 @@ Estimates run(const World& world, const Columns& columns, const Units& units, st
     Estimates all = predict<Model>(stored, bins, threads);
     all.value.insert(all.value.end(), forest.outside.value.begin(), forest.outside.value.end());
     all.variance.insert(all.variance.end(), forest.outside.variance.begin(), forest.outside.variance.end());
+    add_curves(forest, stored, bins, units, settings, threads, all.value);
     all.between.insert(all.between.end(), forest.outside.between.begin(), forest.outside.between.end());
     return all;
 }
 
+// A survival forest reads events where others read treatments.
+template <typename Model>
+const double* treatment_of(World& world) {
+    if (std::is_same_v<Model, Survival>)
+        for (double& t : world.treatment) t = t > -0.5 ? 1.0 : 0.0;
+    return world.treatment.data();
+}
+
 template <typename Model>
 bool agrees(const char* name, std::size_t outcomes) {
-    const World world(outcomes);
-    const Columns columns{world.outcome.data(), world.treatment.data(), world.instrument.data(), world.weights.data()};
+    World world(outcomes);
+    const Columns columns{world.outcome.data(), treatment_of<Model>(world), world.instrument.data(), world.weights.data()};
     const Units clusters{world.cluster_start.size() - 1, world.cluster_rows.data(), world.cluster_start.data()};
     bool fine = true;
     for (const Units& units : {Units{kRows}, clusters})
@@ -96,6 +133,7 @@ bool agrees(const char* name, std::size_t outcomes) {
 int main() {
     const bool fine = agrees<Causal>("causal", 1) & agrees<Instrumental>("instrumental", 1) &
                       agrees<Regression<1>>("regression", 1) & agrees<Regression<3>>("three outcomes", 3) &
+                      agrees<Quantile>("quantile", 1) & agrees<Survival>("survival", 1) &
                       agrees<Linear<3, Sides::arms>>("four arms", 1) & agrees<Linear<2, Sides::both>>("two amounts", 1);
     return fine ? 0 : 1;
 }

@@ -74,6 +74,7 @@ class ForestSettings:
 def forest_train(
     kind: int,
     codes: Codes,
+    category: Codes,
     outcome: FloatArray,
     treatment: FloatArray | None,
     instrument: FloatArray | None,

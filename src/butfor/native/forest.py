@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from butfor.core.errors import InvalidSetting, TooFewRows
 from butfor.native import _kernels
 from butfor.native.arrays import as_codes, thread_count
+from butfor.native.forest_bins import Binning, ByteArray
 from butfor.native.forest_columns import Columns, Kind, Standard, as_covariates
 from butfor.native.forest_points import Joint, PointEstimates
 
@@ -30,7 +31,6 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-ByteArray = NDArray[np.uint8]
 
 MOST_SPLIT_ROWS = 2**26 - 1
 MOST_WEIGHTS = 2**28
@@ -88,33 +88,12 @@ class Growth:
 
 
 @dataclass(frozen=True, eq=False)
-class Binning:
-    """Where the values of each column are cut into at most 255 ranges: columns start at `start` in `cuts`."""
-
-    cuts: FloatArray
-    start: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, matrix: FloatArray) -> Binning:
-        """Cuts between the quantiles of every column; NaN stands for a missing value."""
-        return cls(*_kernels.forest_cuts(matrix))
-
-    @property
-    def columns(self) -> int:
-        """How many columns are cut."""
-        return len(self.start) - 1
-
-    def encode(self, matrix: FloatArray) -> ByteArray:
-        """The range of each value (columns × rows), 0 where it is missing."""
-        return _kernels.forest_encode(matrix, self.cuts, self.start)
-
-
-@dataclass(frozen=True, eq=False)
 class Trees:
     """Trees in flat arrays: tree t has nodes `node_start[t]` to `node_start[t + 1]`, and leaves likewise.
 
-    A node is one 64-bit word (see `cpp/forest/tree.hpp`). `leaves` holds the average statistics of each leaf in
-    units of the outcome's and treatment's standard deviation. `members` are the rows behind each leaf, if kept.
+    A node is one 64-bit word, and so is each quarter of a set of categories (see `cpp/forest/tree.hpp`). `leaves` holds
+    the average statistics of each leaf in units of the outcome's and treatment's standard deviation. `members` are the
+    rows behind each leaf, if kept.
     """
 
     nodes: NDArray[np.uint64]
@@ -280,11 +259,12 @@ def grow_forest(
         thread_count(threads),
         keep_trees or keep_members,
     )
-    binning = Binning.of(matrix)
+    binning = Binning.of(matrix, columns.categories)
     done = None if progress is None else _in_trees(progress, growth)
     found, split_counts, trees = _kernels.forest_train(
         int(kind),
         binning.encode(matrix),
+        binning.category,
         standard.outcome,
         standard.treatment,
         standard.instrument,

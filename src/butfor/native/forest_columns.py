@@ -55,6 +55,8 @@ class Columns:
 
     Attributes:
         covariates: n × p; NaN where a value is missing.
+        categories: which of these columns hold codes of categories, whose order means nothing: splits part them into
+            any two groups.
         outcome: n, or n × k for several regressions at once, or for the indicators of k classes.
         treatment: n, centred at its expectation given the covariates (causal, linear and instrumental forests); or
             n × k for several amounts, or for the indicators of all arms but the reference, each less the propensity.
@@ -71,6 +73,7 @@ class Columns:
     weights: NDArray[Any] | None = None
     clusters: NDArray[Any] | None = None
     event: NDArray[Any] | None = None
+    categories: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
