@@ -153,11 +153,12 @@ def _lasso(x: FloatArray, goal: FloatArray, weights: FloatArray, penalty: FloatA
     model = import_module("sklearn.linear_model").Lasso(
         alpha=1.0, fit_intercept=False, precompute=gram, tol=1e-10, max_iter=100_000
     )
+    unsettled = import_module("sklearn.exceptions").ConvergenceWarning
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", unsettled)
         try:
             return np.asarray(model.fit(columns, target).coef_, dtype=np.float64) / penalty
-        except Warning as warning:
+        except unsettled as warning:
             raise NumericalFailure(
                 f"The lasso did not settle ({warning}); it needs columns that are less alike.",
                 hint="leave out columns that say the same",
