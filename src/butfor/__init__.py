@@ -91,6 +91,8 @@ _HOME = {
     "InstrumentBounds": "estimators.bounds.instrument",
     "PartiallyLinear": "estimators.orthogonal.partially_linear",
     "InteractiveIV": "estimators.orthogonal.interactive_iv",
+    "QuantileEffect": "estimators.orthogonal.quantile_effect",
+    "TailEffect": "estimators.orthogonal.tail_effect",
     "PartiallyLinearIV": "estimators.orthogonal.partially_linear_iv",
     "SLearner": "estimators.meta.s_learner",
     "TLearner": "estimators.meta.t_learner",
@@ -173,7 +175,9 @@ if TYPE_CHECKING:
     from butfor.estimators.orthogonal.linear_effects import LinearEffects as LinearEffects
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
     from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV as PartiallyLinearIV
+    from butfor.estimators.orthogonal.quantile_effect import QuantileEffect as QuantileEffect
     from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects as SparseLinearEffects
+    from butfor.estimators.orthogonal.tail_effect import TailEffect as TailEffect
     from butfor.estimators.orthogonal.targeted import TMLE as TMLE
     from butfor.estimators.proximal.doubly_robust import ProximalDoublyRobust as ProximalDoublyRobust
     from butfor.estimators.proximal.two_stage import ProximalTwoStage as ProximalTwoStage

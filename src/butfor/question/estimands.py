@@ -214,6 +214,23 @@ class QTE(Estimand):
 
 @public_value
 @dataclass(frozen=True, kw_only=True)
+class LQTE(Estimand):
+    """Local quantile treatment effect: the same among those whom an instrument moves.
+
+    Not a question one asks but the name of what `LocalQuantileEffect` answers; its labels say which quantiles.
+    """
+
+    code: ClassVar[str] = "LQTE"
+    formula: ClassVar[str] = "F₁⁻¹(q) − F₀⁻¹(q) among T(1) > T(0)"
+    who: ClassVar[str] = "those whose treatment the instrument moves (compliers)"
+    what: ClassVar[str] = "difference between quantiles"
+
+    def _tilt(self, propensity: FloatArray, treated: int, reference: int) -> tuple[FloatArray, FloatArray]:
+        raise _needs_instrument(self)
+
+
+@public_value
+@dataclass(frozen=True, kw_only=True)
 class CVaRE(Estimand):
     """Effect on the conditional value at risk: how do means above a quantile differ if everyone is treated?
 

@@ -11,7 +11,7 @@ from butfor.decide.decision import HEADLINES
 from butfor.estimators.base import Fit
 from butfor.identify.identification import Status
 from butfor.identify.strategies import Adjustment, Strategy
-from butfor.question import QTE, CVaRE, Estimand
+from butfor.question import LQTE, QTE, CVaRE, Estimand
 from butfor.question.framing import Kind
 from butfor.question.question import Level
 from butfor.refute.refutation import Refutations, Verdict
@@ -111,7 +111,7 @@ def _kind(fit: Fit) -> str:
 
 def _manner(fit: Fit) -> str:
     """What of the outcome it is that changes."""
-    if not isinstance(fit.result.estimand, QTE | CVaRE):
+    if not isinstance(fit.result.estimand, QTE | LQTE | CVaRE):
         return "on average"
     return f"({fit.result.labels[0].rpartition(', ')[2]})"
 

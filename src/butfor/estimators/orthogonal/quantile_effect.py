@@ -14,9 +14,9 @@ from butfor.estimators.orthogonal.quantiles import (
     ArmFit,
     arm_chances,
     arm_fit,
-    check_everyone,
     check_quantiles,
     potential_quantiles,
+    refuse_others,
 )
 from butfor.estimators.orthogonal.repetition import over_repetitions
 from butfor.estimators.orthogonal.residuals import Split
@@ -24,7 +24,7 @@ from butfor.estimators.orthogonal.settings import check_floor, check_splitting
 from butfor.identify.strategies import Strategy
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.learner import Learner
-from butfor.question import QTE, Question
+from butfor.question import ATE, QTE, Question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +64,7 @@ class QuantileEffect(Estimator):
     >>> x = rng.normal(size=2000)
     >>> t = (x + rng.normal(size=2000) > 0).astype(int)
     >>> y = x + rng.normal(size=2000) * (1 + t)
-    >>> from butfor.estimators.orthogonal.quantile_effect import QuantileEffect
-    >>> spread = QuantileEffect(
+    >>> spread = bf.QuantileEffect(
     ...     quantiles=(0.1, 0.9), outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel()
     ... )
     >>> low, high = spread.fit({"t": t, "x": x, "y": y}, treatment="t", outcome="y", covariates=["x"]).result.value
@@ -106,7 +105,7 @@ class QuantileEffect(Estimator):
     ) -> ArmFit:
         """Fit on a clean sample; `rng` decides the folds."""
         self.check(sample, strategy)
-        check_everyone(question, self.title)
+        refuse_others(question, self.title, (ATE(), QTE()))
         seed = rng if isinstance(rng, int) else seed_of(rng)
         return over_repetitions(
             self.repetitions,

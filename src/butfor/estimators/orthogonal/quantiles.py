@@ -21,7 +21,7 @@ from butfor.nuisance.crossfit import cross_fit_outcome_by_arm, cross_fit_propens
 from butfor.nuisance.defaults import default_outcome_model, default_propensity_model
 from butfor.nuisance.learner import Learner
 from butfor.nuisance.overlap import lift
-from butfor.question import ATE, QTE, CVaRE, Estimand, Question
+from butfor.question import Estimand, Question
 
 FloatArray = NDArray[np.float64]
 
@@ -39,13 +39,13 @@ def check_quantiles(quantiles: tuple[float, ...]) -> None:
         )
 
 
-def check_everyone(question: Question, title: str) -> None:
-    """Quantiles are those of everyone: no other population, no subgroups."""
-    everyone = question.estimand in (ATE(), QTE(), CVaRE())
-    if not everyone or question.modifiers:
-        asked = f"subgroups by {question.modifiers[0]!r}" if everyone else f"the {question.estimand.label}"
+def refuse_others(question: Question, title: str, estimands: tuple[Estimand, ...]) -> None:
+    """Quantiles are those of one population: no other one, no subgroups."""
+    fits = question.estimand in estimands
+    if not fits or question.modifiers:
+        asked = f"subgroups by {question.modifiers[0]!r}" if fits else f"the {question.estimand.label}"
         raise MethodMismatch(
-            f"The question asks for {asked}; {title} needs a question about everyone.",
+            f"The question asks for {asked}; {title} needs a question about all whom it can answer for.",
             hint="estimand=ATE() without modifiers, or the same method on the rows of a subgroup",
         )
 
@@ -184,13 +184,13 @@ def arm_fit(
 
 
 def crossing(values: FloatArray, weights: FloatArray, level: float) -> float:
-    """The smallest value up to which the weights sum to the level.
+    """The smallest value up to which the weights sum to the level. Some weights may be negative: once reached counts.
 
     >>> crossing(np.array([3.0, 1.0, 2.0]), np.ones(3), 1.5)
     2.0
     """
     order = np.argsort(values, kind="stable")
-    total = np.cumsum(weights[order])
+    total = np.maximum.accumulate(np.cumsum(weights[order]))
     place = int(np.searchsorted(total, level - SLACK * total[-1]))
     return float(values[order][min(place, len(values) - 1)])
 
@@ -201,11 +201,11 @@ def density(values: FloatArray, weights: FloatArray, point: float) -> float:
     Raises:
         NumericalFailure: where the values do not vary, or none is near the point.
     """
-    share = weights / weights.sum()
-    spread = float(np.sqrt(share @ (values - share @ values) ** 2))
-    middle = crossing(values, share, 0.75) - crossing(values, share, 0.25)
-    size = min(spread, middle / 1.349) if middle > 0.0 else spread
-    width = 0.9 * size * len(np.unique(values)) ** -0.2
+    share, size = weights / weights.sum(), np.abs(weights) / np.abs(weights).sum()
+    spread = float(np.sqrt(size @ (values - size @ values) ** 2))
+    middle = crossing(values, size, 0.75) - crossing(values, size, 0.25)
+    scale = min(spread, middle / 1.349) if middle > 0.0 else spread
+    width = 0.9 * scale * len(np.unique(values)) ** -0.2
     found = 0.0
     if width > 0.0:
         found = float(share @ np.exp(-0.5 * ((point - values) / width) ** 2)) / (width * float(np.sqrt(2.0 * np.pi)))

@@ -14,8 +14,8 @@ from butfor.estimators.orthogonal.quantiles import (
     ArmFit,
     arm_chances,
     arm_fit,
-    check_everyone,
     check_quantiles,
+    refuse_others,
     tail_means,
 )
 from butfor.estimators.orthogonal.repetition import over_repetitions
@@ -24,7 +24,7 @@ from butfor.estimators.orthogonal.settings import check_floor, check_splitting
 from butfor.identify.strategies import Strategy
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.learner import Learner
-from butfor.question import CVaRE, Question
+from butfor.question import ATE, CVaRE, Question
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +66,7 @@ class TailEffect(Estimator):
     >>> x = rng.normal(size=2000)
     >>> t = (x + rng.normal(size=2000) > 0).astype(int)
     >>> y = x + rng.normal(size=2000) * (1 + t)
-    >>> from butfor.estimators.orthogonal.tail_effect import TailEffect
-    >>> worst = TailEffect(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
+    >>> worst = bf.TailEffect(outcome_model=bf.LinearModel(), propensity_model=bf.LogisticModel())
     >>> fit = worst.fit({"t": t, "x": x, "y": y}, treatment="t", outcome="y", covariates=["x"])
     >>> fit.result.labels, bool(fit.result.value[0] > 1)
     (('t: 1 - 0, mean above quantile 0.9',), True)
@@ -106,7 +105,7 @@ class TailEffect(Estimator):
     ) -> ArmFit:
         """Fit on a clean sample; `rng` decides the folds."""
         self.check(sample, strategy)
-        check_everyone(question, self.title)
+        refuse_others(question, self.title, (ATE(), CVaRE()))
         seed = rng if isinstance(rng, int) else seed_of(rng)
         return over_repetitions(
             self.repetitions,

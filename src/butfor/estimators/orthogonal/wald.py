@@ -161,14 +161,15 @@ def with_strength(fit: WaldFit) -> WaldFit:
     what = what if fit.columns == 1 else f"effective {what}"
     sets = fit.robust_interval() if fit.columns == 1 else [()] * len(fit.strength)
     found = [
-        _strength_note(what, "" if number == 0 else f" for {label}", f, robust)
+        strength_note(what, "" if number == 0 else f" for {label}", f, robust)
         for number, (label, f, robust) in enumerate(zip(fit.result.labels, fit.strength.tolist(), sets, strict=True))
         if number == 0 or f < WEAK
     ]
     return replace(fit, result=replace(fit.result, diagnostics=(*fit.result.diagnostics, *found)))
 
 
-def _strength_note(what: str, where: str, f: float, robust: tuple[Interval, ...]) -> Diagnostic:
+def strength_note(what: str, where: str, f: float, robust: tuple[Interval, ...]) -> Diagnostic:
+    """How far an instrument with this F can be trusted."""
     value = f if np.isfinite(f) else None
     told = f"The {what} is {'infinite' if value is None else f'{f:,.1f}'}{where}"
     holds = f"The Anderson–Rubin set, {set_words(robust)}, holds all the same." if robust else ""
