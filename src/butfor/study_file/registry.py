@@ -28,7 +28,9 @@ from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.linear_effects import LinearEffects
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
+from butfor.estimators.orthogonal.quantile_effect import QuantileEffect
 from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects
+from butfor.estimators.orthogonal.tail_effect import TailEffect
 from butfor.estimators.orthogonal.targeted import TMLE
 from butfor.estimators.proximal.doubly_robust import ProximalDoublyRobust
 from butfor.estimators.proximal.two_stage import ProximalTwoStage
@@ -58,6 +60,8 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         SortedEffects,
         InteractiveIV,
         PartiallyLinearIV,
+        QuantileEffect,
+        TailEffect,
         LinearEffects,
         SparseLinearEffects,
         CausalForest,
@@ -91,7 +95,7 @@ CHOICES: Mapping[str, Callable[[Any], Any]] = {"covariance": Robust.of, "loss": 
 # Settings that are names of columns.
 NAMES = frozenset({"along"})
 # Settings that are several numbers.
-NUMBERS = frozenset({"doses"})
+NUMBERS = frozenset({"doses", "quantiles"})
 # Settings whose values are objects that no word stands for.
 PYTHON_ONLY = frozenset({"candidates", "learner"})
 
