@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from dataclasses import replace
 from typing import Any
 
@@ -361,6 +364,14 @@ def test_progress_is_reported_and_may_stop_the_forest() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         grow_forest(Kind.CAUSAL, columns, Growth(trees=40), progress=stop)
+
+
+def test_an_interrupt_stops_the_forest_and_leaves_the_kernel_usable() -> None:
+    columns = Columns(**world(3000, 5))
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        grow_forest(Kind.CAUSAL, columns, Growth(trees=1_000_000), threads=2, keep_trees=False)
+    assert np.isfinite(grow_forest(Kind.CAUSAL, columns, Growth(trees=100)).outside.value).all()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,14 +23,15 @@ class Binning:
     """Where the values of each column are cut into at most 255 ranges: columns start at `start` in `cuts`.
 
     Attributes:
-        category: of each column, 1 where every value is a category of its own, and the order of values means nothing.
+        category: of each column, 1 where every value is a category of its own, and the order of values means nothing;
+            empty where all columns are numbers.
         levels: the values of each category, empty for numbers.
     """
 
     cuts: FloatArray
     start: NDArray[np.int64]
-    category: ByteArray
-    levels: tuple[FloatArray, ...]
+    category: ByteArray = field(default_factory=lambda: np.empty(0, dtype=np.uint8))
+    levels: tuple[FloatArray, ...] = ()
 
     @classmethod
     def of(cls, matrix: FloatArray, categories: Sequence[int] = ()) -> Binning:
