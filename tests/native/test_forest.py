@@ -81,7 +81,7 @@ def twin_of(kind: Kind, columns: Columns, growth: Growth, seed: int) -> Problem:
         instrument=standard(columns.instrument, w) if kind is Kind.INSTRUMENTAL else None,
         weights=w,
         clusters=columns.clusters,
-        categories=columns.categories,
+        categories=columns.categories or (),
         seed=seed,
         bags=growth.bags,
         bag_size=growth.bag_size,

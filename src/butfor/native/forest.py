@@ -259,7 +259,7 @@ def grow_forest(
         thread_count(threads),
         keep_trees or keep_members,
     )
-    binning = Binning.of(matrix, columns.categories)
+    binning = Binning.of(matrix, columns.categories or ())
     done = None if progress is None else _in_trees(progress, growth)
     found, split_counts, trees = _kernels.forest_train(
         int(kind),

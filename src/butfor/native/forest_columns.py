@@ -73,7 +73,7 @@ class Columns:
     weights: NDArray[Any] | None = None
     clusters: NDArray[Any] | None = None
     event: NDArray[Any] | None = None
-    categories: tuple[int, ...] = ()
+    categories: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
