@@ -31,6 +31,7 @@ from butfor.graph.marked_graph import MarkedGraph
 from butfor.identify.antipatterns import check_adjustment
 from butfor.identify.identification import Identification, Status
 from butfor.identify.identify import identify
+from butfor.identify.mediation.strategy import ways_through
 from butfor.identify.strategies import Functional, Instrument, Strategy
 from butfor.nuisance.balance import balance_table
 from butfor.nuisance.cache import NuisanceCache
@@ -62,6 +63,7 @@ class Study:
         cluster: column of the units that were sampled or treated together.
         missing: "error" or "drop".
         negative_outcomes: columns that the treatment cannot have changed.
+        mediators: columns on the way from treatment to outcome, for methods that split the effect by them.
         seed: decides folds and simulations; the same seed gives the same numbers.
         table: name of the table when `source` is a database file.
         title: heading of the report.
@@ -84,6 +86,7 @@ class Study:
     cluster: str | None = field(default=None, kw_only=True)
     missing: Literal["error", "drop"] = field(default="error", kw_only=True)
     negative_outcomes: Sequence[str] = field(default=(), kw_only=True)
+    mediators: Sequence[str] = field(default=(), kw_only=True)
     seed: int = field(default=0, kw_only=True)
     table: str | None = field(default=None, kw_only=True)
     title: str = field(default="", kw_only=True)
@@ -262,7 +265,7 @@ class Study:
         Methods that the user gave may ask for strategies that assume more than the graph says, or for bounds.
         """
         found = self.identify()
-        every = (*found.bounds, *found.strategies)
+        every = (*found.bounds, *found.strategies, *self._through_mediators())
         if given and all(any(e.accepts(s) for s in every) for e in given):
             return estimable(every, given)
         chosen = estimable(as_asked(self.question, found.strategies), given)
@@ -281,6 +284,13 @@ class Study:
                 hint="ask about another outcome, or revise the graph",
             )
         return chosen
+
+    def _through_mediators(self) -> tuple[Strategy, ...]:
+        """Ways to split the effect by the mediators, from the graph or on the user's word."""
+        graph = self.identify().graph
+        if not self.mediators or isinstance(graph, MarkedGraph):
+            return ()
+        return ways_through(self.question, graph, tuple(self.mediators), tuple(self.covariates or ()))
 
     def _estimate(self, given: tuple[Estimator, ...]) -> Estimates:
         strategies = self._strategies(given)

@@ -184,6 +184,7 @@ def build_study(
         cluster=model.data.cluster,
         missing=model.data.missing,
         negative_outcomes=model.negative_outcomes,
+        mediators=model.mediators,
         seed=model.seed if seed is None else seed,
         table=model.data.table,
         title=model.title,

@@ -93,6 +93,9 @@ class StudyModel(Part):
     negative_outcomes: tuple[str, ...] = Field(
         default=(), description="Columns that the treatment cannot have changed."
     )
+    mediators: tuple[str, ...] = Field(
+        default=(), description="Columns on the way from treatment to outcome, for methods that split the effect."
+    )
     refute: RefutePart = RefutePart()
     sensitivity: bool = True
     decision: DecisionPart | None = None

@@ -15,6 +15,8 @@ from butfor.estimators.forest.causal import CausalForest
 from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
 from butfor.estimators.functional.learned_plug_in import LearnedPlugIn
 from butfor.estimators.functional.plug_in import PlugIn
+from butfor.estimators.mediation.controlled import ControlledDirect
+from butfor.estimators.mediation.natural import MediationAnalysis
 from butfor.estimators.meta.dr_learner import DRLearner
 from butfor.estimators.meta.r_learner import RLearner
 from butfor.estimators.meta.s_learner import SLearner
@@ -74,6 +76,8 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         AugmentedPrimalWeighting,
         LearnedPlugIn,
         PlugIn,
+        MediationAnalysis,
+        ControlledDirect,
         ProximalTwoStage,
         ProximalDoublyRobust,
         NaturalBounds,

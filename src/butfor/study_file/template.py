@@ -36,6 +36,7 @@ graph: |
 #   - ols
 
 # negative_outcomes: [value_before]                # columns that the treatment cannot have changed
+# mediators: [visits]                              # for natural_effects, controlled_direct_effect
 refute: {enabled: true}
 sensitivity: true
 

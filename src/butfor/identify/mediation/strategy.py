@@ -10,7 +10,7 @@ from butfor.core.diagnostic import Assumption
 from butfor.core.errors import InvalidSetting
 from butfor.core.serial import public_value
 from butfor.graph.causal_graph import CausalGraph, Edge
-from butfor.identify.direct_effects import ControlledDirectEffect, check_roles
+from butfor.identify.direct_effects import ControlledDirectEffect, check_roles, identify_controlled_direct_effect
 from butfor.identify.expression import (
     ONE,
     Expression,
@@ -25,10 +25,11 @@ from butfor.identify.expression import (
 )
 from butfor.identify.mediation.contrast import CROSS_WORLD, names_of
 from butfor.identify.mediation.interventional import InterventionalEffects
-from butfor.identify.mediation.natural import NaturalEffects, mediation_formula
+from butfor.identify.mediation.natural import NaturalEffects, identify_natural_effects, mediation_formula
 from butfor.identify.mediation.path_specific import PathSpecificEffect
 from butfor.identify.proof import ProofStep, listed
 from butfor.identify.strategies import CONSISTENCY, POSITIVITY, Strategy
+from butfor.question import Question
 
 
 @public_value
@@ -170,6 +171,18 @@ def declared_mediation(
         expression=expression,
         columns=(*c, *m),
     )
+
+
+def ways_through(
+    question: Question, graph: CausalGraph | None, mediators: tuple[str, ...], covariates: tuple[str, ...] = ()
+) -> tuple[MediationStrategy, ...]:
+    """Natural and controlled effects through mediators: by the graph, or on the user's word where there is none."""
+    x, y = question.treatment, question.outcome
+    if graph is None:
+        declared = (declared_mediation(x, y, mediators, covariates, effects=k) for k in ("natural", "controlled"))
+        return tuple(declared)
+    asks = (identify_natural_effects, identify_controlled_direct_effect)
+    return tuple(s for s in (mediation_strategy(ask(graph, x, y, mediators)) for ask in asks) if s is not None)
 
 
 def _adjusted(treatment: str, outcome: str, mediators: tuple[str, ...], covariates: tuple[str, ...]) -> Expression:
