@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -61,7 +61,8 @@ class DataSubset(Refuter):
         """Leave units out, again and again."""
         units, result = Contributions.of(fit), fit.result
         gone = min(max(round((1.0 - self.fraction) * len(units)), 1), len(units) - 1)
-        known = result.std_error * np.sqrt(gone / (len(units) - gone))
+        # What random splits of the rows add is no scatter of the rows.
+        known = replace(result, splitting=None).std_error * np.sqrt(gone / (len(units) - gone))
         shift = np.array([units.left_out(gone, rng) for rng in streams(seed, self.simulations)])
         tell(progress, self.name, self.simulations, self.simulations)
         draws = result.value + shift
