@@ -91,6 +91,7 @@ _HOME = {
     "InstrumentBounds": "estimators.bounds.instrument",
     "PartiallyLinear": "estimators.orthogonal.partially_linear",
     "InteractiveIV": "estimators.orthogonal.interactive_iv",
+    "LocalQuantileEffect": "estimators.orthogonal.local_quantile_effect",
     "QuantileEffect": "estimators.orthogonal.quantile_effect",
     "TailEffect": "estimators.orthogonal.tail_effect",
     "PartiallyLinearIV": "estimators.orthogonal.partially_linear_iv",
@@ -173,6 +174,7 @@ if TYPE_CHECKING:
     from butfor.estimators.orthogonal.dose_response import DoseResponse as DoseResponse
     from butfor.estimators.orthogonal.interactive_iv import InteractiveIV as InteractiveIV
     from butfor.estimators.orthogonal.linear_effects import LinearEffects as LinearEffects
+    from butfor.estimators.orthogonal.local_quantile_effect import LocalQuantileEffect as LocalQuantileEffect
     from butfor.estimators.orthogonal.partially_linear import PartiallyLinear as PartiallyLinear
     from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV as PartiallyLinearIV
     from butfor.estimators.orthogonal.quantile_effect import QuantileEffect as QuantileEffect

@@ -16,6 +16,7 @@ from butfor.estimators.meta.stack import EffectStack
 from butfor.estimators.meta.t_learner import TLearner
 from butfor.estimators.meta.x_learner import XLearner
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
+from butfor.estimators.orthogonal.local_quantile_effect import LocalQuantileEffect
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.orthogonal.quantile_effect import QuantileEffect
 from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects
@@ -76,6 +77,7 @@ DOSE_PLIV = replace(LINEAR_PLIV, treatment_model=bf.LinearModel(), instrument_mo
 FOREST = CausalForest(trees=100, outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
 DOSE_FOREST = replace(FOREST, treatment_model=bf.LinearModel())
 LEARNED = bf.LearnedPlugIn(**LINEAR, resamples=20)
+LINEAR_LQTE = LocalQuantileEffect(quantiles=(0.3, 0.6), **IV, treatment_model=bf.LinearModel())
 LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
 
 MEDIATION = MediationAnalysis(**LINEAR)
@@ -128,6 +130,7 @@ ALL = (
     Enrolled(QuantileEffect(quantiles=(0.3, 0.8), **LINEAR), subgroups=False),
     Enrolled(TailEffect(quantiles=(0.8,), **LINEAR), subgroups=False),
     Enrolled(QuantileEffect(**LINEAR, repetitions=3), subgroups=False),
+    Enrolled(ByGraph(LINEAR_LQTE, OFFERED), ("binary",), subgroups=False),
     Enrolled(ByGraph(replace(LINEAR_LATE, repetitions=3), OFFERED), ("binary",)),
     Enrolled(ByGraph(replace(DOSE_PLIV, repetitions=3), PUSHED), ("amount",)),
     Enrolled(FOREST, ("binary",), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),

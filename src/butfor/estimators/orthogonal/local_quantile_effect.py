@@ -79,14 +79,13 @@ class LocalQuantileEffect(Estimator):
         (doi:10.3982/ECTA12723); Kallus, Mao and Uehara 2024 (arXiv:1912.12945).
 
     >>> import butfor as bf, numpy as np
-    >>> from butfor.estimators.orthogonal.local_quantile_effect import LocalQuantileEffect
     >>> rng = np.random.default_rng(1)
     >>> x, hidden = rng.normal(size=(2, 3000))
     >>> offered = (x + rng.normal(size=3000) > 0).astype(int)
     >>> taken = ((hidden > -0.5) & (offered == 1)).astype(int)
     >>> frame = {"x": x, "offered": offered, "taken": taken, "y": 2 * taken + x + hidden}
     >>> linear, logit = bf.LinearModel(), bf.LogisticModel()
-    >>> local = LocalQuantileEffect(outcome_model=linear, treatment_model=linear, instrument_model=logit)
+    >>> local = bf.LocalQuantileEffect(outcome_model=linear, treatment_model=linear, instrument_model=logit)
     >>> fit = local.fit(frame, treatment="taken", outcome="y", instrument="offered", covariates=["x"])
     >>> fit.estimate().estimand.label, bool(abs(fit.estimate().value[0] - 2) < 3 * fit.estimate().std_error[0])
     ('LQTE', True)
