@@ -28,6 +28,7 @@ from butfor.estimators.orthogonal.aipw import AIPW
 from butfor.estimators.orthogonal.dose_response import DoseResponse
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.linear_effects import LinearEffects
+from butfor.estimators.orthogonal.local_quantile_effect import LocalQuantileEffect
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.orthogonal.quantile_effect import QuantileEffect
@@ -63,6 +64,7 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         InteractiveIV,
         PartiallyLinearIV,
         QuantileEffect,
+        LocalQuantileEffect,
         TailEffect,
         LinearEffects,
         SparseLinearEffects,
