@@ -44,6 +44,12 @@ def test_names_become_objects(tmp_path: Path) -> None:
     ]
 
 
+def test_mediators_are_columns_of_the_study(tmp_path: Path) -> None:
+    model = read_study_file(write(tmp_path, GOOD + "mediators: [m]\nestimators: [natural_effects]"))
+    assert build_study(model, tmp_path).mediators == ("m",)
+    assert estimators_of(model) == [bf.MediationAnalysis()]
+
+
 def test_names_have_synonyms(tmp_path: Path) -> None:
     text = GOOD + "estimators: [plr, aipw: {outcome_model: mix, floor: 0.05}]"
     assert estimators_of(read_study_file(write(tmp_path, text))) == [bf.PartiallyLinear(), bf.AIPW(floor=0.05)]
