@@ -43,7 +43,7 @@ to learners that are well regularised. Hence Butfor does not cut.
 
 **What to take from it.** Doubly robust scores are noisy (a propensity of .05 multiplies a residual by 20). Never
 regress them with a learner that fits noise. With the same trees the stack is best in every setup. With the default
-models, which doubt by themselves, it is best or level with the best but in A, where it pays for doubting twice.
+models, which doubt by themselves, no learner is best everywhere, and the stack is within .05 of the best in each setup.
 """
 
 
