@@ -37,15 +37,16 @@ MACHINE = "Two cores, shared with other work at the time: read the processor sec
 TEXT = """# The forest kernel: time and memory
 
 Effects of two arms for every row of the sample, out of bag and with standard errors; normal covariates, an effect along
-one of them. {machine} Processor seconds are what the process used, in all threads; memory is the peak above what the
-data took. Written by `python -m benchmarks.forest_kernel docs/benchmarks-forest-kernel.md`.
+one of them. {machine}
+Processor seconds are what the process used, in all threads; memory is the peak above what the data took. Written by `python -m benchmarks.forest_kernel docs/benchmarks-forest-kernel.md`.
 
 ## Sizes
 
 {sizes}
 ## Growth
 
-A hundred trees. The last column divides the seconds by n log n: where it falls or stays, the time grows no faster.
+A hundred trees. The last column divides the seconds by n log n: where it stays, the time grows like that. Once the
+columns are larger than the processor's cache, looking at a row costs more, and the last column rises.
 
 {growth}
 The sums that the standard errors need take 25 numbers per row whatever the number of trees, because a tree is forgotten
