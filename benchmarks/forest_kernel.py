@@ -38,7 +38,8 @@ TEXT = """# The forest kernel: time and memory
 
 Effects of two arms for every row of the sample, out of bag and with standard errors; normal covariates, an effect along
 one of them. {machine}
-Processor seconds are what the process used, in all threads; memory is the peak above what the data took. Written by `python -m benchmarks.forest_kernel docs/benchmarks-forest-kernel.md`.
+Processor seconds are what the process used, in all threads; memory is the peak above what the data took. Written by
+`python -m benchmarks.forest_kernel docs/benchmarks-forest-kernel.md`.
 
 ## Sizes
 
