@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from butfor.core.diagnostic import Diagnostic
 from butfor.core.errors import InvalidSetting, TooFewRows
 from butfor.core.rng import Seed, seed_of
+from butfor.data.gaps import gaps_restored
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
 from butfor.estimators.forest.fit import ForestFit
@@ -217,7 +218,7 @@ def _grow(
     """The forest of the rows in an order of their own, so that it does not depend on where they stand."""
     order = np.lexsort((sample.treatment.values, sample.outcome, sample.row_key))
     columns = Columns(
-        covariates=sample.covariates.matrix[order],
+        covariates=gaps_restored(sample.covariates.matrix, sample.covariates)[order],
         outcome=centred.outcome[order],
         treatment=centred.treatment[order],
         weights=None if sample.weights is None else sample.weights[order],

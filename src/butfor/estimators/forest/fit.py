@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from butfor.core.errors import Collinear, InvalidSetting, MethodMismatch
 from butfor.core.table import Table
-from butfor.data.dataset import open_dataset
-from butfor.data.design import design_matrix, design_request
+from butfor.data.gaps import gaps_restored
 from butfor.estimators.base import Fit
-from butfor.estimators.forest.model import ForestEffects
+from butfor.estimators.forest.model import ForestEffects, matrices
 from butfor.estimators.forest.planes import Planes
 from butfor.estimators.forest.rules import rules
 from butfor.inference.doubly_robust import EffectScores
@@ -162,9 +161,9 @@ class ForestFit(Fit):
         """
         covariates = self.sample.covariates
         if new_data is None:
-            matrix = covariates.matrix
+            matrix = gaps_restored(covariates.matrix, covariates)
         else:
-            matrix = design_matrix(open_dataset(new_data).read(design_request(covariates)), covariates)
+            matrix = np.concatenate([part for _, part in matrices(new_data, covariates)])
         order = self._grown(self.order)
         weights = np.empty((len(matrix), self.sample.n))
         weights[:, order] = self._with_members.weights(matrix)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from butfor.core.errors import UnreadableData
 from butfor.data.dataset import open_dataset
-from butfor.data.design import design_matrix, design_request
+from butfor.data.design import design_matrix
+from butfor.data.gaps import gap_request, gaps_restored, rows_with_gaps
 from butfor.data.request import Request
 from butfor.data.rows import Rows
 from butfor.data.sample import Covariates
@@ -55,7 +56,7 @@ class ForestEffects:
         Args:
             new_data: a frame, file or table with the covariates. Of a file, only the effects are held in memory.
         """
-        parts = [self._at(matrix) for _, matrix in self._batches(new_data, ())]
+        parts = [self._at(matrix) for _, matrix in matrices(new_data, self.covariates)]
         found = [(part.value, part.variance) for part in parts] or [(np.empty((0, 1)), np.empty((0, 1)))]
         value, variance = (np.concatenate(column) for column in zip(*found, strict=True))
         return EffectTable(self.terms, self.step * value, abs(self.step) * np.sqrt(variance))
@@ -74,17 +75,12 @@ class ForestEffects:
         """
         count = 0
         with EffectFile(Path(target), tuple(keep)) as file:
-            for rows, matrix in self._batches(new_data, keep):
+            for rows, matrix in matrices(new_data, self.covariates, keep):
                 found = self._at(matrix)
                 value, spread = self.step * found.value, abs(self.step) * np.sqrt(found.variance)
                 file.write(rows, EffectTable(self.terms, value, spread), level)
                 count += rows.n
         return count
-
-    def _batches(self, new_data: Any, keep: Sequence[str]) -> Iterator[tuple[Rows, FloatArray]]:
-        request = design_request(self.covariates) | Request(frozenset(keep))
-        for rows in open_dataset(new_data).batches(request, BATCH):
-            yield rows, design_matrix(rows, self.covariates)
 
     def _at(self, matrix: FloatArray) -> PointEstimates:
         return self.forest.predict(matrix) if self.planes is None else self.planes.at(matrix)
@@ -101,6 +97,13 @@ class ForestEffects:
         stored: dict[str, Any] = {"head": np.frombuffer(words.encode(), dtype=np.uint8), **arrays}
         with open(path, "wb") as stream:
             np.savez_compressed(stream, **stored)
+
+
+def matrices(new_data: Any, covariates: Covariates, keep: Sequence[str] = ()) -> Iterator[tuple[Rows, FloatArray]]:
+    """New rows, some at a time, with their design matrices; NaN where a number is missing that had gaps before."""
+    request = gap_request(covariates) | Request(frozenset(keep))
+    for rows in open_dataset(new_data).batches(request, BATCH):
+        yield rows, gaps_restored(design_matrix(rows_with_gaps(rows, covariates), covariates), covariates)
 
 
 def load_effects(path: str | Path) -> ForestEffects:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from butfor.core.errors import UnreadableData
 from butfor.estimators.forest.planes import Planes
-from butfor.native.forest import Binning, Columns, Forest, Growth, Kind, Trees
+from butfor.native.forest import Columns, Forest, Growth, Kind, Trees
+from butfor.native.forest_bins import Binning
 from butfor.native.forest_points import PointEstimates
 from butfor.native.slopes import Slopes
 
@@ -57,7 +58,7 @@ def read(head: Head, arrays: Arrays) -> tuple[Forest, Planes | None]:
     forest = Forest(
         kind=Kind(head["kind"]),
         growth=Growth(**head["growth"]),
-        binning=Binning(arrays["cuts"], arrays["cut_start"]),
+        binning=_numbers(arrays["cuts"], arrays["cut_start"]),
         outside=PointEstimates(NOTHING, NOTHING, NOTHING),
         split_counts=arrays["split_counts"],
         trees=trees,
@@ -79,6 +80,12 @@ def read(head: Head, arrays: Arrays) -> tuple[Forest, Planes | None]:
         raise UnreadableData("The columns that effects tilt along do not fit the forest.", hint="fit and save again")
     slopes = Slopes(forest, columns, along)
     return forest, Planes(slopes, **parts, chosen=head["chosen"], outside=forest.outside)
+
+
+def _numbers(cuts: NDArray[np.float64], start: NDArray[np.int64]) -> Binning:
+    """Ranges of numbers: the design matrix has no other columns."""
+    columns = len(start) - 1
+    return Binning(cuts, start, np.zeros(columns, dtype=np.uint8), (np.empty(0),) * columns)
 
 
 def _check(forest: Forest, rows: int) -> None:
@@ -109,8 +116,9 @@ def _nodes_lead_on(trees: Trees, features: int) -> bool:
     tree = np.repeat(np.arange(trees.count), np.diff(trees.node_start))
     place = np.arange(len(trees.nodes)) - trees.node_start[tree]
     inner = (trees.nodes >> np.uint64(16)) & np.uint64(0xFF) > 0
+    ranges = (trees.nodes >> np.uint64(24)) & np.uint64(0xFF) < 2  # sets of categories stand among the nodes
     feature = (trees.nodes & np.uint64(0xFFFF)).astype(np.int64)
     following = (trees.nodes >> np.uint64(32)).astype(np.int64)
     size, leaves = np.diff(trees.node_start)[tree], np.diff(trees.leaf_start)[tree]
-    leads = (feature < features) & (following > place) & (following + 1 < size)
+    leads = ranges & (feature < features) & (following > place) & (following + 1 < size)
     return bool(np.all(np.where(inner, leads, following < leaves)))
