@@ -37,7 +37,8 @@ def is_weak(fit: Fit) -> bool:
 def strength_words(fit: Fit) -> str | None:
     """The first stage in a sentence."""
     if not isinstance(fit, WaldFit) or fit.strength is None:
-        return None
+        told = (d.message for d in fit.result.diagnostics if d.name in ("first-stage", "weak-instrument"))
+        return next(told, None)
     f = float(fit.strength[0])
     verdict = "weak" if f < WEAK else "not weak" if f < STRONG else "strong"
     return f"The first-stage F is {number(f, 1)}: the instrument is {verdict}."
