@@ -73,8 +73,8 @@ def test_participation_in_a_pension_plan_by_eligibility(pensions: pd.DataFrame) 
 
 
 def test_eligibility_along_the_distribution_of_savings(pensions: pd.DataFrame) -> None:
-    # The notebook of DoubleML for Python (boosting, five folds). Methods on the same rows differ by less than a standard
-    # error, since that is mostly the luck of the rows.
+    # The notebook of DoubleML for Python (boosting, five folds). Methods on the same rows differ by less than a
+    # standard error, since that is mostly the luck of the rows.
     method = bf.QuantileEffect(quantiles=(0.1, 0.25, 0.5))
     found = method.fit(pensions, treatment="e401", outcome="net_tfa", covariates=SAVERS).result
     for value, published, error in zip(found.value, (1210, 1000, 4601), (486, 245, 448), strict=True):

@@ -22,8 +22,8 @@ A coverage of 95 % has a Monte Carlo standard error of 0.3 points with 4,000 dra
 
 
 NOTES = """
-Some rows need a word. *AIPW, curved*: with 1,000 rows neither learned nuisance is good on a bent surface, the product of
-their errors leaves a bias of a third of a standard deviation, and the interval covers 91.5 %. With more
+Some rows need a word. *AIPW, curved*: with 1,000 rows neither learned nuisance is good on a bent surface, the product
+of their errors leaves a bias of a third of a standard deviation, and the interval covers 91.5 %. With more
 rows it was 88 % (2,000) and 94 % (4,000), in 50 draws each: too few to tell these apart from 91.5 %.
 *Trimmed* effects take the estimated trimming as given, which is a little short.
 *Dose response, thin overlap*: some units hardly ever get the asked dose, those who do count for many, and the interval

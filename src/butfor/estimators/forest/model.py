@@ -21,7 +21,7 @@ from butfor.data.rows import Rows
 from butfor.data.sample import Covariates
 from butfor.estimators.forest.planes import Planes
 from butfor.estimators.forest.stored import read, written
-from butfor.estimators.forest.writing import EffectFile
+from butfor.estimators.forest.writing import effect_file, write_effects
 from butfor.inference.effects import EffectTable
 from butfor.native.forest import Forest
 from butfor.native.forest_points import PointEstimates
@@ -74,11 +74,11 @@ class ForestEffects:
             How many rows were written.
         """
         count = 0
-        with EffectFile(Path(target), tuple(keep)) as file:
+        with effect_file(Path(target), tuple(keep)) as file:
             for rows, matrix in matrices(new_data, self.covariates, keep):
                 found = self._at(matrix)
                 value, spread = self.step * found.value, abs(self.step) * np.sqrt(found.variance)
-                file.write(rows, EffectTable(self.terms, value, spread), level)
+                write_effects(file, rows, EffectTable(self.terms, value, spread), level)
                 count += rows.n
         return count
 

@@ -2,109 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from butfor.core.errors import InvalidSetting, NonNumeric
-from butfor.data.rows import Categories, Column, Numbers, Rows
+from butfor.core.errors import InvalidSetting
+from butfor.data.executors.growing import GrowingFile
+from butfor.data.rows import Rows
 from butfor.inference.effects import EffectTable
 
 NAMES = ("effect", "std_error", "conf_low", "conf_high")
 
 
-@dataclass
-class EffectFile:
-    """A .parquet or .csv file that grows; nothing is left behind at the path when writing fails.
+def effect_file(path: Path, keep: tuple[str, ...] = ()) -> GrowingFile:
+    """A .parquet or .csv file of effects.
 
     Args:
         path: the file.
         keep: columns of the rows that stand before the effects.
     """
-
-    path: Path
-    keep: tuple[str, ...] = ()
-    _writer: Any = field(default=None, repr=False)
-    _schema: Any = field(default=None, repr=False)
-
-    def __post_init__(self) -> None:
-        if self.path.suffix not in (".parquet", ".csv"):
-            raise InvalidSetting(
-                f"The target is {self.path.name!r}; effects are written to .parquet or .csv.", hint="effects.parquet"
-            )
-        taken = sorted(set(self.keep) & set(NAMES))
-        if taken:
-            raise InvalidSetting(
-                f"keep has {taken[0]!r}; the file needs that name for an effect.", hint="rename the column"
-            )
-
-    @property
-    def _growing(self) -> Path:
-        return self.path.with_name(f".{self.path.name}.part")
-
-    def __enter__(self) -> EffectFile:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if self._writer is None and kind is None:
-            self._append(dict.fromkeys((*self.keep, *NAMES), np.empty(0)))
-        if self._writer is not None:
-            self._writer.close()
-        if kind is None:
-            self._growing.replace(self.path)
-        else:
-            self._growing.unlink(missing_ok=True)
-
-    def write(self, rows: Rows, effects: EffectTable, level: float) -> None:
-        """Append a batch."""
-        limits = effects.interval(level)[:, 0]
-        assert effects.std_error is not None
-        found = (effects.value[:, 0], effects.std_error[:, 0], limits[:, 0], limits[:, 1])
-        kept = {name: _values(rows.column(name, role="column to keep")) for name in self.keep}
-        self._append(kept | dict(zip(NAMES, found, strict=True)))
-
-    def _append(self, columns: dict[str, Any]) -> None:
-        import pyarrow as pa
-
-        table: Any = pa.table(columns)
-        if self._writer is None:
-            self._schema = table.schema
-            self._writer = _opened(self._growing, self.path.suffix, table.schema)
-        try:
-            self._writer.write_table(table.cast(self._schema))
-        except pa.ArrowInvalid as error:
-            raise InvalidSetting(
-                f"A column to keep holds another kind of values further down ({error}); a file needs one kind.",
-                hint="make it text or numbers with a fraction throughout, or leave it out",
-            ) from error
+    taken = sorted(set(keep) & set(NAMES))
+    if taken:
+        raise InvalidSetting(
+            f"keep has {taken[0]!r}; the file needs that name for an effect.", hint="rename the column"
+        )
+    return GrowingFile(path, (*keep, *NAMES))
 
 
-def _opened(path: Path, suffix: str, schema: Any) -> Any:
-    if suffix == ".parquet":
-        from pyarrow.parquet import ParquetWriter
-
-        return ParquetWriter(path, schema)
-    from pyarrow.csv import CSVWriter
-
-    return CSVWriter(path, schema)
-
-
-def _values(column: Column) -> Any:
-    """Whole numbers as such: identifiers should be found again."""
-    import pyarrow as pa
-
-    if isinstance(column, Numbers):
-        gaps = column.missing()
-        if column.exact is not None:
-            return pa.array(column.exact, mask=gaps)
-        known = column.values[~gaps]
-        whole = len(known) > 0 and bool(np.all(known == np.rint(known)))
-        found = pa.array(column.values, mask=gaps)
-        return found.cast(pa.int64()) if whole else found
-    if isinstance(column, Categories):
-        return pa.array([None if code < 0 else str(column.levels[code]) for code in column.codes], pa.string())
-    raise NonNumeric(
-        f"Column {column.name!r} holds {column.what}; a column to keep needs numbers or text.", hint="leave it out"
-    )
+def write_effects(file: GrowingFile, rows: Rows, effects: EffectTable, level: float) -> None:
+    """Append a batch of rows with their effects."""
+    limits = effects.interval(level)[:, 0]
+    assert effects.std_error is not None
+    found = (effects.value[:, 0], effects.std_error[:, 0], limits[:, 0], limits[:, 1])
+    kept = {name: rows.column(name, role="column to keep") for name in file.names[: -len(NAMES)]}
+    file.append({**kept, **dict(zip(NAMES, found, strict=True))})
