@@ -133,7 +133,7 @@ ALL = (
     Enrolled(ByGraph(LINEAR_LQTE, OFFERED), ("binary",), subgroups=False),
     Enrolled(ByGraph(replace(LINEAR_LATE, repetitions=3), OFFERED), ("binary",)),
     Enrolled(ByGraph(replace(DOSE_PLIV, repetitions=3), PUSHED), ("amount",)),
-    Enrolled(FOREST, ("binary",), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),
+    Enrolled(FOREST, ("binary", "arms"), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),
     Enrolled(DOSE_FOREST, ("amount",), draws=True),
     Enrolled(OnYourWord(MEDIATION, THROUGH_INCOME, ("sex",)), mirrored=(0, 3, 4, 1, 2)),
     Enrolled(HELD_SEX, subgroups=False),

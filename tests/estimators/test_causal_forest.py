@@ -348,7 +348,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], type[ButforError]]] = [
     ({"t": np.ones(400, dtype=int)}, {}, ConstantColumn),
     ({"t": np.arange(400) // 399}, {}, EmptyArm),
     ({"t": np.arange(400) // 398}, {}, TooFewRows),
-    ({"t": np.arange(400) % 3}, {"arms": True}, MethodMismatch),
+    ({"t": np.arange(400) % 7}, {"arms": True}, MethodMismatch),
     ({"t": (world()["x1"] > 0).astype(int)}, {}, SeparatedPropensity),
     ({"y": np.ones(400)}, {}, ConstantColumn),
     ({"y": np.array(["a", "b"] * 200)}, {}, NonNumeric),

@@ -15,7 +15,7 @@ from butfor.estimators.forest.causal import CausalForest
 from butfor.estimators.forest.fit import ForestFit
 from tests.simulation.asked import Asked
 from tests.simulation.coverage import Case
-from tests.simulation.worlds import CONFOUNDED, CURVED, DOSE, VILLAGES, WEIGHTED, Frame, World
+from tests.simulation.worlds import ARMS, CONFOUNDED, CURVED, DOSE, VILLAGES, WEIGHTED, Frame, World
 
 FOREST = CausalForest(trees=300, outcome_model=bf.LinearModel(), treatment_model=bf.LogisticModel())
 DOSE_FOREST = replace(FOREST, treatment_model=bf.LinearModel())
@@ -30,6 +30,19 @@ def _design(rng: Generator, n: int, *, p: int, relevant: int, together: bool) ->
     t = (rng.random(n) < 1.0 / (1.0 + np.exp(-0.5 * x[:, relevant]))).astype(int)
     y = np.maximum(x[:, relevant], 0.0) + (t - 0.5) * effect + rng.normal(size=n)
     return {"treatment": t, "outcome": y, "effect": effect} | {f"x{j}": x[:, j] for j in range(p)}
+
+
+def _five_arms(rng: Generator, n: int) -> Frame:
+    """Arms that one covariate or the other makes likelier; their effects are a, a + x1, a − x2 and a (1 + x1 x2)."""
+    x1, x2 = rng.normal(size=n), rng.uniform(-1, 1, size=n)
+    index = np.column_stack([0.0 * x1, 0.4 * x1, -0.4 * x1, 0.4 * x2, -0.4 * x2])
+    chance = np.exp(index) / np.exp(index).sum(axis=1, keepdims=True)
+    t = (rng.random(n)[:, None] > np.cumsum(chance, axis=1)[:, :4]).sum(axis=1)
+    gain = np.choose(t, [0.0 * x1, 1.0 + 0.0 * x1, 2.0 + x1, 3.0 - x2, 4.0 * (1.0 + 0.25 * x1 * x2)])
+    return {"treatment": np.array(list("abcde"))[t], "outcome": x1 + x2 + gain + rng.normal(size=n), "x1": x1, "x2": x2}
+
+
+FIVE_ARMS = World("five arms", _five_arms, {"ATE": 1.0}, ("x1", "x2"))
 
 
 def design(p: int, relevant: int, *, together: bool) -> World:
@@ -65,6 +78,10 @@ FORESTS = (
     *(_case(FOREST, CONFOUNDED, estimand) for estimand in (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO())),
     _case(FOREST, WEIGHTED, bf.ATE(), settings=(("weights", "w"),)),
     _case(FOREST, VILLAGES, bf.ATE(), inference=VILLAGE, n=800),
+    Case(FOREST, ARMS, bf.ATE(), 2.0, term=1, draws=1000),
+    Case(FOREST, ARMS, bf.ATE(), 1.0, bands=(1.0, 2.0), draws=1000),
+    Case(FOREST, FIVE_ARMS, bf.ATE(), 4.0, term=3, n=1000, draws=1000),
+    Case(FOREST, FIVE_ARMS, bf.ATE(), 1.0, bands=(1.0, 2.0, 3.0, 4.0), n=1000, draws=1000),
     Case(DOSE_FOREST, DOSE, bf.ATE(), 1.5, draws=1000),
     # Intervals of units are long where the effect is simple, and short where it bends along many covariates.
     *(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.diagnostic import Diagnostic
-from butfor.core.errors import InvalidSetting, TooFewRows
+from butfor.core.errors import InvalidSetting, MethodMismatch, TooFewRows
 from butfor.core.rng import Seed, seed_of
 from butfor.data.gaps import gaps_restored
 from butfor.data.sample import Sample, TreatmentKind
@@ -20,6 +20,7 @@ from butfor.inference.doubly_robust import doubly_robust_scores, tilted_effects
 from butfor.inference.estimate import Estimate
 from butfor.inference.ratio import ratio_effects
 from butfor.native.forest import Columns, Forest, Growth, Kind, grow_forest
+from butfor.native.forest_columns import MOST_TREATMENTS
 from butfor.native.slopes import MOST_SLOPES
 from butfor.nuisance.cache import NuisanceCache
 from butfor.nuisance.crossfit import cross_fit_outcome_mean, cross_fit_propensity, cross_fit_treatment_mean
@@ -40,18 +41,20 @@ class CausalForest(Estimator):
     """Let the data say for whom the effect is large, by trees that split where effects differ.
 
     **Answers** how large the effect is for units with given covariates, with an interval for each, and what it is on
-    average. Two arms, or an amount (the effect of one more, taken as linear near each point).
+    average. Two to six arms, or an amount (the effect of one more, taken as linear near each point).
 
     **Estimates** τ(x) = E[Y(1) − Y(0) | X = x] as the slope of what is left of the outcome on what is left of the
     treatment, among rows weighted by how often they share a leaf with x:
 
         τ̂(x) = Σ α_i(x) (T̃_i − T̄)(Ỹ_i − Ȳ) / Σ α_i(x) (T̃_i − T̄)²,   Ỹ = Y − m(X),   T̃ = T − e(X).
 
-    Effects of units add slopes, Ỹ ≈ a + T̃ (τ + β'(X_i − x)), with a penalty on β that the R-loss out of bag chooses;
-    their standard errors are those of an estimate that hardly shrinks β.
+    Several arms are several treatments at once, T̃_b = 1{T = b} − e_b(X) for each arm but the reference, in one forest;
+    an effect is asked for each contrast. Effects of units of two arms and of amounts add slopes,
+    Ỹ ≈ a + T̃ (τ + β'(X_i − x)), with a penalty on β that the R-loss out of bag chooses; their standard errors are
+    those of an estimate that hardly shrinks β.
 
-    `estimate()` averages over the estimand's population by the doubly robust score, with μ_a = m + (a − e) τ̂ out of
-    bag; for an amount, the average slope with the score τ̂ + T̃ (Ỹ − τ̂ T̃) / Var(T | X).
+    `estimate()` averages over the estimand's population by the doubly robust score, with μ_0 = m − Σ_b e_b τ̂_b and
+    μ_a = μ_0 + τ̂_a out of bag; for an amount, the average slope with the score τ̂ + T̃ (Ỹ − τ̂ T̃) / Var(T | X).
 
     **Assumes** no unmeasured confounding (probe: omitted-variable bounds, negative controls), overlap (probe: the
     propensity plot), and effects smooth enough for the leaves and slopes: intervals of units are too short where
@@ -67,11 +70,11 @@ class CausalForest(Estimator):
         subsample: share of the rows (or clusters) that a tree sees, at most one half.
         honesty: share of these that make the estimates, and choose no splits.
         features: expected number of covariates tried per split; default ⌈√p⌉ + 20.
-        min_node_size: treated and untreated rows that each child must keep.
+        min_node_size: rows of each arm, and rows of the others, that each child must keep.
         alpha: share of a node's information that each child must keep.
         imbalance_penalty: what a split pays for children of unequal information.
         slopes: along how many covariates (those that are split most often) effects of units may tilt near a point;
-            0 leaves them constant there.
+            0 leaves them constant there, and so do several arms.
 
     References:
         Wager and Athey 2018 (doi:10.1080/01621459.2017.1319839); Athey, Tibshirani and Wager 2019
@@ -105,7 +108,7 @@ class CausalForest(Estimator):
 
     name: ClassVar[str] = "causal_forest"
     title: ClassVar[str] = "Causal forest"
-    treatments: ClassVar[tuple[TreatmentKind, ...]] = ("binary", "amount")
+    treatments: ClassVar[tuple[TreatmentKind, ...]] = ("binary", "arms", "amount")
 
     def __post_init__(self) -> None:
         if not 0.0 < self.floor < 0.5:
@@ -141,6 +144,16 @@ class CausalForest(Estimator):
             imbalance_penalty=self.imbalance_penalty,
         )
 
+    def check(self, sample: Sample, strategy: Strategy) -> None:
+        """Refuse a strategy or a treatment that the method cannot handle."""
+        super().check(sample, strategy)
+        if sample.treatment.arms > MOST_TREATMENTS + 1:
+            raise MethodMismatch(
+                f"Treatment {sample.treatment.name!r} has {sample.treatment.arms} arms; {self.title} needs at most "
+                f"{MOST_TREATMENTS + 1}.",
+                hint="use AIPW(), or group the arms",
+            )
+
     def fit_sample(
         self,
         sample: Sample,
@@ -161,7 +174,7 @@ class CausalForest(Estimator):
         centred = _centre(self, sample, seed, cache)
         forest, columns, order = _grow(self, sample, centred, seed)
         effects = forest.outside.in_order(order)
-        average = _average_by_arm if sample.treatment.kind == "binary" else _average_slope
+        average = _average_slope if sample.treatment.kind == "amount" else _average_by_arm
         return average(
             self,
             centred,
@@ -175,7 +188,7 @@ class CausalForest(Estimator):
                 columns=columns,
                 order=order,
                 effects=effects,
-                slopes=self.slopes,
+                slopes=_slopes(self, centred),
                 outcome_residual=centred.outcome,
                 treatment_residual=centred.treatment,
                 nuisance_summary=centred.words,
@@ -185,7 +198,7 @@ class CausalForest(Estimator):
 
 @dataclass(frozen=True, eq=False)
 class _Centred:
-    """What the nuisance models left of outcome and treatment, and what they said."""
+    """What the nuisance models left of outcome and treatment (one column for each arm but the first, if several)."""
 
     outcome: FloatArray
     treatment: FloatArray
@@ -205,11 +218,17 @@ def _centre(settings: CausalForest, sample: Sample, seed: int, cache: NuisanceCa
     else:
         model = settings.treatment_model or default_propensity_model()
         treatment = cross_fit_propensity(sample, model, folds, seed, cache)
-        propensity, expected = treatment.values, treatment.values[:, 1]
+        propensity, expected = treatment.values, treatment.values[:, 1:]
     words = (f"outcome given covariates: {outcome.words}", f"treatment given covariates: {treatment.words}")
-    return _Centred(
-        sample.outcome - outcome.values, sample.treatment.values - expected, outcome.values, propensity, words
-    )
+    taken = sample.treatment.values if propensity is None else np.eye(sample.treatment.arms)[sample.treatment.codes, 1:]
+    left = taken - expected
+    left = left[:, 0] if left.shape[1:] == (1,) else left
+    return _Centred(sample.outcome - outcome.values, left, outcome.values, propensity, words)
+
+
+def _slopes(settings: CausalForest, centred: _Centred) -> int:
+    """Effects tilt where there is one per unit."""
+    return settings.slopes if centred.treatment.ndim == 1 else 0
 
 
 def _grow(
@@ -224,10 +243,11 @@ def _grow(
         weights=None if sample.weights is None else sample.weights[order],
         clusters=None if sample.cluster is None else _first_seen(sample.cluster.codes[order]),
     )
-    forest = grow_forest(Kind.CAUSAL, columns, settings.growth, seed=seed, keep_members=settings.slopes > 0)
+    forest = grow_forest(Kind.CAUSAL, columns, settings.growth, seed=seed, keep_members=_slopes(settings, centred) > 0)
     if not np.isfinite(forest.outside.value).all():
         raise TooFewRows(
-            f"{int(np.isnan(forest.outside.value).sum()):,} rows are in every bag or near rows of one treatment only; "
+            f"{int(np.isnan(forest.outside.value).any(axis=1).sum()):,} rows are in every bag or near rows that lack a "
+            "treatment; "
             f"their effects need more than {settings.trees} trees, or more rows.",
             hint="trees=2000, or min_node_size=20",
         )
@@ -241,13 +261,14 @@ def _first_seen(codes: NDArray[np.int32]) -> NDArray[np.int64]:
 
 
 def _average_by_arm(settings: CausalForest, centred: _Centred, fit: ForestFit) -> ForestFit:
-    """Two arms: the efficient score of the estimand with μ_a = m + (a − e) τ̂."""
+    """Arms: the efficient score of the estimand with μ_0 = m − Σ_b e_b τ̂_b and μ_a = μ_0 + τ̂_a."""
     assert centred.propensity is not None
     assert fit.effects is not None
     sample, estimand = fit.sample, fit.question.estimand
     propensity, notes = lift(centred.propensity, settings.floor)
-    shares = np.array([0.0, 1.0]) - centred.propensity[:, 1:]
-    outcomes = centred.outcome_mean[:, None] + shares * fit.effects.value
+    effects = np.column_stack([np.zeros(sample.n), fit.effects.value])
+    reference = centred.outcome_mean - np.einsum("ij,ij->i", centred.propensity, effects)
+    outcomes = reference[:, None] + effects
     scores = doubly_robust_scores(sample, outcomes, propensity)
     labels, value, influence = tilted_effects(sample, estimand, scores, outcomes, propensity)
     residual = sample.outcome - outcomes[np.arange(sample.n), sample.treatment.codes]
@@ -257,7 +278,7 @@ def _average_by_arm(settings: CausalForest, centred: _Centred, fit: ForestFit) -
         propensity=propensity,
         outcomes=outcomes,
         scores=scores,
-        residual=residual[:, None],
+        residual=np.repeat(residual[:, None], len(sample.treatment.contrasts), axis=1),
     )
     return _with_notes(finished, notes)
 

@@ -35,7 +35,8 @@ class ForestFit(Fit):
         order: the sample's rows in the order of the forest.
         effects: out-of-bag effects without slopes and their variances, in the order of the sample.
         slopes: along how many covariates effects of units may tilt.
-        outcome_residual, treatment_residual: what the nuisance models left of outcome and treatment.
+        outcome_residual, treatment_residual: what the nuisance models left of outcome and treatment (rows, or rows ×
+            arms without the reference, if several).
     """
 
     forest: Forest | None = None
@@ -47,7 +48,7 @@ class ForestFit(Fit):
     treatment_residual: FloatArray | None = None
 
     def effect(self, new_data: Any = None) -> EffectTable:
-        """The effect of each unit, with a standard error.
+        """The effect of each unit for each contrast, with a standard error.
 
         Args:
             new_data: a frame, file or table with the covariates; of a file, only the effects are held in memory.
@@ -58,8 +59,17 @@ class ForestFit(Fit):
         outside = (
             self._grown(self.effects) if self.slopes == 0 else self.planes.outside.in_order(self._grown(self.order))
         )
-        step = self.sample.treatment.step
-        return EffectTable(self.sample.treatment.terms, step * outside.value, abs(step) * np.sqrt(outside.variance))
+        found = outside.combine(self.combinations)
+        return EffectTable(self.sample.treatment.terms, found.value, np.sqrt(found.variance))
+
+    @property
+    def combinations(self) -> FloatArray:
+        """What is asked of the forest's effects (terms × effects): contrasts of arms, or a step of an amount."""
+        treatment = self.sample.treatment
+        if treatment.kind == "amount":
+            return np.array([[treatment.step]])
+        arm = np.eye(treatment.arms)
+        return np.array([arm[a] - arm[b] for a, b in treatment.contrasts])[:, 1:]
 
     @cached_property
     def model(self) -> ForestEffects:
@@ -68,7 +78,7 @@ class ForestFit(Fit):
         return ForestEffects(
             replace(covariates, matrix=np.empty((0, len(covariates.columns)))),
             self.sample.treatment.terms,
-            self.sample.treatment.step,
+            self.combinations,
             forest,
             self.planes if self.slopes else None,
         )
@@ -102,6 +112,7 @@ class ForestFit(Fit):
 
         Raises:
             InvalidSetting: for another depth than 1 to 6, or a share that is not between 0 and one half.
+            MethodMismatch: for several contrasts at once.
         """
         if not 1 <= depth <= 6 or not 0.0 < smallest <= 0.5:
             raise InvalidSetting(
@@ -109,11 +120,16 @@ class ForestFit(Fit):
                 hint="depth=2, smallest=0.1",
             )
         sample, order = self.sample, self._grown(self.order)
+        if len(sample.treatment.terms) > 1:
+            raise MethodMismatch(
+                f"The fit has {len(sample.treatment.terms)} contrasts of {sample.treatment.name!r}; rules explain one.",
+                hint="contrast=(treated, reference)",
+            )
         learn = assign_folds(sample.row_key, 2, rng) == 0
         columns, grown = self._grown(self.columns), self._grown(self.forest)
         half = grow_forest(grown.kind, _rows_of(columns, learn[order]), grown.growth, seed=grown.seed, keep_trees=False)
         effects = np.zeros(sample.n)
-        effects[order[learn[order]]] = sample.treatment.step * half.outside.value[:, 0]
+        effects[order[learn[order]]] = half.outside.combine(self.combinations).value[:, 0]
         known = learn & np.isfinite(effects)
         covariates = sample.covariates
         found = rules(effects, covariates.matrix, known, sample.weights, covariates.columns, (depth, smallest))
@@ -131,8 +147,11 @@ class ForestFit(Fit):
 
         Regresses what is left of the outcome on C₁ = τ̄ T̃ and C₂ = (τ̂(X) − τ̄) T̃, with T̃ what is left of the
         treatment and τ̂ out of bag. Both coefficients are 1 for a calibrated forest; a positive second one, against
-        zero, shows that effects differ (Chernozhukov et al. 2025, doi:10.3982/ECTA19303).
+        zero, shows that effects differ (Chernozhukov et al. 2025, doi:10.3982/ECTA19303). For several arms this is
+        `calibration_test` of the forest's effects, one pair for each contrast.
         """
+        if self._grown(self.effects).value.shape[1] > 1:
+            return self.calibration_test(self.effect())
         effect = self._grown(self.effects).value[:, 0]
         residual, treatment = self._grown(self.outcome_residual), self._grown(self.treatment_residual)
         w = np.ones(self.sample.n) if self.sample.weights is None else self.sample.weights

@@ -28,7 +28,7 @@ from butfor.native.forest_points import PointEstimates
 
 FloatArray = NDArray[np.float64]
 
-FORMAT = 1
+FORMAT = 2
 BATCH = 65_536
 
 
@@ -39,34 +39,36 @@ class ForestEffects:
     Attributes:
         covariates: names and sources of the columns of the design matrix (no rows).
         terms: one label per effect.
-        step: the difference asked about; 1 for arms.
+        combinations: what is asked of the forest's effects (terms × effects): contrasts of arms, or a step of an
+            amount.
         forest: the trees.
         planes: what effects tilt along, if they do. They need what is left of outcome and treatment of every row.
     """
 
     covariates: Covariates
     terms: tuple[str, ...]
-    step: float
+    combinations: FloatArray
     forest: Forest
     planes: Planes | None = None
 
     def effect(self, new_data: Any) -> EffectTable:
-        """The effect of each row with its standard error.
+        """The effect of each row for each contrast, with its standard error.
 
         Args:
             new_data: a frame, file or table with the covariates. Of a file, only the effects are held in memory.
         """
+        nothing = np.empty((0, len(self.terms)))
         parts = [self._at(matrix) for _, matrix in matrices(new_data, self.covariates)]
-        found = [(part.value, part.variance) for part in parts] or [(np.empty((0, 1)), np.empty((0, 1)))]
-        value, variance = (np.concatenate(column) for column in zip(*found, strict=True))
-        return EffectTable(self.terms, self.step * value, abs(self.step) * np.sqrt(variance))
+        value = np.concatenate([nothing, *(part.value for part in parts)])
+        return EffectTable(self.terms, value, np.sqrt(np.concatenate([nothing, *(part.variance for part in parts)])))
 
     def score_file(self, new_data: Any, target: str | Path, *, keep: Sequence[str] = (), level: float = 0.95) -> int:
         """Write the effect of each row to a file, some rows at a time: memory does not grow with their number.
 
         Args:
             new_data: a frame, file or table with the covariates.
-            target: a .parquet or .csv file; columns effect, std_error, conf_low and conf_high after those to keep.
+            target: a .parquet or .csv file; columns effect, std_error, conf_low and conf_high after those to keep. Of
+                several contrasts each has its own, such as "effect of drug: b - a".
             keep: columns of the data to write as well, such as an identifier.
             level: of the pointwise intervals.
 
@@ -74,16 +76,16 @@ class ForestEffects:
             How many rows were written.
         """
         count = 0
-        with effect_file(Path(target), tuple(keep)) as file:
+        with effect_file(Path(target), tuple(keep), self.terms) as file:
             for rows, matrix in matrices(new_data, self.covariates, keep):
                 found = self._at(matrix)
-                value, spread = self.step * found.value, abs(self.step) * np.sqrt(found.variance)
-                write_effects(file, rows, EffectTable(self.terms, value, spread), level)
+                write_effects(file, rows, EffectTable(self.terms, found.value, np.sqrt(found.variance)), level)
                 count += rows.n
         return count
 
     def _at(self, matrix: FloatArray) -> PointEstimates:
-        return self.forest.predict(matrix) if self.planes is None else self.planes.at(matrix)
+        found = self.forest.predict(matrix) if self.planes is None else self.planes.at(matrix)
+        return found.combine(self.combinations)
 
     def save(self, path: str | Path) -> None:
         """Write the effects to a compressed file of arrays; `load_effects` reads it. No code is stored or run.
@@ -93,7 +95,7 @@ class ForestEffects:
         """
         head, arrays = written(self.forest, self.planes)
         names = {"columns": self.covariates.columns, "source": self.covariates.source, "terms": self.terms}
-        words = json.dumps({"format": FORMAT, "step": self.step, **names, **head})
+        words = json.dumps({"format": FORMAT, "combinations": self.combinations.tolist(), **names, **head})
         stored: dict[str, Any] = {"head": np.frombuffer(words.encode(), dtype=np.uint8), **arrays}
         with open(path, "wb") as stream:
             np.savez_compressed(stream, **stored)
@@ -123,7 +125,10 @@ def load_effects(path: str | Path) -> ForestEffects:
         forest, planes = read(head, arrays)
         columns, source = tuple(head["columns"]), tuple(head["source"])
         covariates = Covariates(np.empty((0, forest.binning.columns)), columns, source)
-        return ForestEffects(covariates, tuple(head["terms"]), float(head["step"]), forest, planes)
+        combinations = np.array(head["combinations"], dtype=float)
+        if combinations.shape != (len(head["terms"]), len(forest.scale)):
+            raise UnreadableData("The contrasts of the file do not fit its forest.", hint="fit and save again")
+        return ForestEffects(covariates, tuple(head["terms"]), combinations, forest, planes)
     except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, BadZipFile) as error:
         raise UnreadableData(
             f"The effects of {path} cannot be read ({error}).", hint="give a file that save(path) has written"
