@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from butfor.core.errors import InvalidSetting, UnknownColumn
 from butfor.data.executors.protocol import Executor
+from butfor.data.moments import MomentRequest, Moments
 from butfor.data.request import Request
 from butfor.data.rows import Rows
 
@@ -45,6 +46,16 @@ class Dataset:
             UnknownColumn, UnreadableData: as for `read`.
         """
         return self.executor.batches(self._asked(request), rows)
+
+    def moments(self, request: MomentRequest) -> Moments:
+        """Means and co-moments by group, computed where the data are.
+
+        Raises:
+            UnknownColumn, UnreadableData: as for `read`.
+            NonNumeric, InfiniteValues: for a measure that is not made of finite numbers.
+        """
+        self._asked(Request(request.columns))
+        return self.executor.moments(request)
 
     def _asked(self, request: Request) -> list[str]:
         if not request.columns:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from butfor.core.errors import MissingValues, RoleConflict
 from butfor.data.dataset import Dataset, open_dataset
 from butfor.data.design import design_request
+from butfor.data.executors.moments_of_rows import moments_of_rows
+from butfor.data.moments import MomentRequest, Moments
 from butfor.data.request import Request
 from butfor.data.rows import Categories, Column, Numbers, Rows
 from butfor.data.sample import Covariates
@@ -135,3 +137,6 @@ class _Held:
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
         return self.read(columns).batches(rows)
+
+    def moments(self, request: MomentRequest) -> Moments:
+        return moments_of_rows(self.rows, request)

@@ -14,6 +14,8 @@ from butfor.core.errors import UnreadableData
 from butfor.data.executors.frame import column_of_series, detached
 from butfor.data.executors.from_arrow import arrow
 from butfor.data.executors.from_numpy import array_of_objects, column_of_array
+from butfor.data.executors.moments_of_rows import moments_of_rows
+from butfor.data.moments import MomentRequest, Moments
 from butfor.data.rows import Column, Rows
 
 Held = NDArray[Any] | nw.DataFrame[Any]
@@ -62,6 +64,10 @@ class ArrayExecutor:
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
         """These columns, so many rows at a time."""
         return self.read(columns).batches(rows)
+
+    def moments(self, request: MomentRequest) -> Moments:
+        """Additive statistics of the rows in memory."""
+        return moments_of_rows(self.read(sorted(request.columns)), request)
 
 
 def _held(name: str, values: Any) -> Held:

@@ -10,6 +10,8 @@ from typing import Any
 
 from butfor.core.errors import InvalidSetting, UnreadableData, did_you_mean
 from butfor.data.executors.from_arrow import column_of_arrow
+from butfor.data.executors.moments_of_rows import moments_of_rows
+from butfor.data.moments import MomentRequest, Moments
 from butfor.data.rows import Rows
 
 
@@ -34,6 +36,10 @@ class RelationExecutor:
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
         """These columns, so many rows at a time."""
         return batches_of_relation(self.relation, columns, rows, self.source())
+
+    def moments(self, request: MomentRequest) -> Moments:
+        """Additive statistics of the rows in memory."""
+        return moments_of_rows(self.read(sorted(request.columns)), request)
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,10 @@ class TableExecutor:
         """These columns, so many rows at a time."""
         with self._relation() as relation:
             yield from batches_of_relation(relation, columns, rows, self.source())
+
+    def moments(self, request: MomentRequest) -> Moments:
+        """Additive statistics of the rows in memory."""
+        return moments_of_rows(self.read(sorted(request.columns)), request)
 
     @contextmanager
     def _relation(self) -> Generator[Any]:

@@ -23,6 +23,8 @@ from butfor.data.executors.duckdb import (
     rows_of_relation,
     unrepeated,
 )
+from butfor.data.executors.moments_of_rows import moments_of_rows
+from butfor.data.moments import MomentRequest, Moments
 from butfor.data.rows import Categories, Column, Numbers, Rows
 
 MISSING_WORDS = ("", "NA", "N/A", "#N/A", "NaN", "nan", "NULL", "null")
@@ -75,6 +77,10 @@ class FileExecutor:
         with self._relation() as relation:
             for batch in batches_of_relation(relation, columns, rows, self.path):
                 yield _with_infinite_numbers(batch) if self.format == "csv" else batch
+
+    def moments(self, request: MomentRequest) -> Moments:
+        """Additive statistics of the rows in memory."""
+        return moments_of_rows(self.read(sorted(request.columns)), request)
 
     def _scan(self, columns: Sequence[str], sniffed: int = ALL_ROWS) -> Rows:
         with self._relation(sniffed) as relation:

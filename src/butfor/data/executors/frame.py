@@ -11,6 +11,8 @@ import numpy as np
 
 from butfor.core.errors import UnreadableData
 from butfor.data.executors.from_numpy import array_of_objects, column_of_array
+from butfor.data.executors.moments_of_rows import moments_of_rows
+from butfor.data.moments import MomentRequest, Moments
 from butfor.data.rows import Column, Rows
 
 
@@ -43,6 +45,10 @@ class FrameExecutor:
         """These columns, so many rows at a time."""
         return self.read(columns).batches(rows)
 
+    def moments(self, request: MomentRequest) -> Moments:
+        """Additive statistics of the rows in memory."""
+        return moments_of_rows(self.read(sorted(request.columns)), request)
+
 
 @dataclass(frozen=True, eq=False)
 class LazyExecutor:
@@ -67,6 +73,10 @@ class LazyExecutor:
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
         """These columns, so many rows at a time."""
         return self.read(columns).batches(rows)
+
+    def moments(self, request: MomentRequest) -> Moments:
+        """Additive statistics of the rows in memory."""
+        return moments_of_rows(self.read(sorted(request.columns)), request)
 
 
 def open_frame(source: Any) -> FrameExecutor | LazyExecutor:

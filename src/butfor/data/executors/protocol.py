@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
+from butfor.data.moments import MomentRequest, Moments
 from butfor.data.rows import Rows
 
 
@@ -25,4 +26,8 @@ class Executor(Protocol):
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[Rows]:
         """These columns in their order, at most so many rows at a time; files and tables are never held as a whole."""
+        ...
+
+    def moments(self, request: MomentRequest) -> Moments:
+        """Additive statistics, computed where the data are if the engine can."""
         ...
