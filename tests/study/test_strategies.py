@@ -132,6 +132,18 @@ def test_bounds_of_an_instrument_are_an_answer_for_everyone(tmp_path: Path) -> N
     assert "changes big by something between" in page
 
 
+def test_bounds_of_an_instrument_by_design_are_no_estimate_that_a_placebo_could_check() -> None:
+    found = study(None, bf.Question("x", "big", decision="Change x"), design=bf.Instrumented("z"))
+    assert [b.method for b in found.identify().bounds] == ["natural", "instrument"]
+    bounded = found.estimate(bf.InstrumentBounds()).primary
+    assert bounded.strategy.kind == "bounds"
+    assert len(found.refute()) == 0
+    by_graph = study("z -> x -> big; x <-> big", bf.Question("x", "big", decision="Change x"))
+    np.testing.assert_allclose(
+        bounded.result.value, by_graph.estimate(bf.InstrumentBounds()).primary.result.value, atol=1e-12
+    )
+
+
 @pytest.mark.parametrize("graph", ["x -> m; x -> y; m -> y; c -> y", None])
 def test_an_effect_is_split_by_its_mediators(graph: str | None, tmp_path: Path) -> None:
     frame = world()

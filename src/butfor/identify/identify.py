@@ -12,11 +12,19 @@ from butfor.identify.by_design import by_design, randomized
 from butfor.identify.by_graph import by_graph
 from butfor.identify.by_marked_graph import by_marked_graph
 from butfor.identify.estimands import adjustment_estimand
+from butfor.identify.further import bounds_beside
 from butfor.identify.general.sources import OBSERVATION, Experiment
 from butfor.identify.identification import Identification, Status
 from butfor.identify.instruments import InstrumentProblem
 from butfor.identify.query import Query
-from butfor.identify.strategies import CONSISTENCY, OVERLAP, Adjustment, Strategy, no_hidden_confounding
+from butfor.identify.strategies import (
+    CONSISTENCY,
+    OVERLAP,
+    Adjustment,
+    Instrument,
+    Strategy,
+    no_hidden_confounding,
+)
 from butfor.question import Design, Instrumented, Observational, Question, Randomized
 
 LIMIT = 20
@@ -80,7 +88,10 @@ def identify(
     explanation = f"By design: {strategy.describe()}"
     if found.strategies or graph is not None:
         explanation += f"{_contradiction(graph, query, design)} By the graph: {found.explanation}"
-    return replace(found, strategies=(strategy, *others), status=status, explanation=explanation)
+    bounds = found.bounds
+    if not bounds and status is Status.NOT_IDENTIFIED and isinstance(strategy, Instrument) and query.is_plain:
+        bounds = bounds_beside(query, (strategy,))
+    return replace(found, strategies=(strategy, *others), status=status, explanation=explanation, bounds=bounds)
 
 
 def _same_way(one: Strategy, other: Strategy) -> bool:
