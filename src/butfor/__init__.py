@@ -41,6 +41,7 @@ _HOME = {
     "Randomized": "question.design",
     "judge": "question.framing",
     "CausalGraph": "graph.causal_graph",
+    "keep_gaps": "data.gaps",
     "open_dataset": "data.dataset",
     "Identification": "identify.identification",
     "Adjustment": "identify.strategies",
@@ -143,6 +144,7 @@ if TYPE_CHECKING:
     from butfor.core.serial import to_json as to_json
     from butfor.core.table import Table as Table
     from butfor.data.dataset import open_dataset as open_dataset
+    from butfor.data.gaps import keep_gaps as keep_gaps
     from butfor.decide.decision import Decision as Decision
     from butfor.discovery.knowledge import Knowledge as Knowledge
     from butfor.discovery.methods import FCI as FCI

@@ -42,7 +42,9 @@ def keep_gaps(frame: Any, covariates: Sequence[str]) -> tuple[Dataset, tuple[str
     References:
         Mayer, Sverdrup, Gauss, Moyer, Wager and Josse 2020 (doi:10.1214/20-AOAS1356).
 
-    >>> data, names = keep_gaps({"age": [31.0, None, 45.0], "sex": ["f", None, "m"], "y": [1, 2, 3]}, ["age", "sex"])
+    >>> import butfor as bf
+    >>> frame = {"age": [31.0, None, 45.0], "sex": ["f", None, "m"], "y": [1, 2, 3]}
+    >>> data, names = bf.keep_gaps(frame, ["age", "sex"])
     >>> names
     ('age', 'age is missing', 'sex')
     """
