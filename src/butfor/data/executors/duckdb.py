@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from butfor.core.errors import InvalidSetting, UnreadableData, did_you_mean
+from butfor.data.executors.duckdb_text import quoted, readable
 from butfor.data.executors.from_arrow import column_of_arrow
-from butfor.data.executors.moments_of_rows import moments_of_rows
+from butfor.data.executors.moments_in_duckdb import moments_in_duckdb
 from butfor.data.moments import MomentRequest, Moments
 from butfor.data.rows import Rows
 
@@ -38,8 +39,8 @@ class RelationExecutor:
         return batches_of_relation(self.relation, columns, rows, self.source())
 
     def moments(self, request: MomentRequest) -> Moments:
-        """Additive statistics of the rows in memory."""
-        return moments_of_rows(self.read(sorted(request.columns)), request)
+        """Additive statistics, in one scan or two."""
+        return moments_in_duckdb(self.relation, request, self.source())
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,9 @@ class TableExecutor:
             yield from batches_of_relation(relation, columns, rows, self.source())
 
     def moments(self, request: MomentRequest) -> Moments:
-        """Additive statistics of the rows in memory."""
-        return moments_of_rows(self.read(sorted(request.columns)), request)
+        """Additive statistics, in one scan or two."""
+        with self._relation() as relation:
+            return moments_in_duckdb(relation, request, self.source())
 
     @contextmanager
     def _relation(self) -> Generator[Any]:
@@ -132,21 +134,6 @@ def batches_of_relation(relation: Any, columns: Sequence[str], rows: int, source
             yield Rows.of(found, batch.num_rows, source=source)
 
 
-@contextmanager
-def readable(source: str) -> Generator[None]:
-    """Turn DuckDB's errors into ours."""
-    import duckdb
-
-    try:
-        yield
-    except duckdb.Error as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise UnreadableData(
-            f"The data of {source} cannot be read ({reason}).",
-            hint="check that the file is complete and of the kind that its name says, and that no program writes to it",
-        ) from error
-
-
 def unrepeated(names: Sequence[str]) -> tuple[str, ...]:
     """The names, each of which must be there once."""
     repeated = sorted({name for name in names if names.count(name) > 1})
@@ -156,8 +143,3 @@ def unrepeated(names: Sequence[str]) -> tuple[str, ...]:
             hint="rename the columns",
         )
     return tuple(names)
-
-
-def quoted(name: str) -> str:
-    """A name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'

@@ -19,10 +19,11 @@ from butfor.data.executors.duckdb import (
     TableExecutor,
     batches_of_relation,
     open_table,
-    readable,
     rows_of_relation,
     unrepeated,
 )
+from butfor.data.executors.duckdb_text import readable
+from butfor.data.executors.moments_in_duckdb import moments_in_duckdb
 from butfor.data.executors.moments_of_rows import moments_of_rows
 from butfor.data.moments import MomentRequest, Moments
 from butfor.data.rows import Categories, Column, Numbers, Rows
@@ -79,7 +80,10 @@ class FileExecutor:
                 yield _with_infinite_numbers(batch) if self.format == "csv" else batch
 
     def moments(self, request: MomentRequest) -> Moments:
-        """Additive statistics of the rows in memory."""
+        """Additive statistics: of Parquet files where they are, of CSV files once their types are known."""
+        if self.format == "parquet":
+            with self._relation() as relation:
+                return moments_in_duckdb(relation, request, self.path)
         return moments_of_rows(self.read(sorted(request.columns)), request)
 
     def _scan(self, columns: Sequence[str], sniffed: int = ALL_ROWS) -> Rows:

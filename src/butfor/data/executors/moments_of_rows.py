@@ -28,7 +28,7 @@ def moments_of_rows(rows: Rows, request: MomentRequest) -> Moments:
     present = {needed: _present(rows, needed) for needed in request.presences}
     variables = [np.where(present[m.presence], _measure(rows, m, request), 0.0) for m in request.measures]
     matrix = np.column_stack([*variables, *(p.astype(np.float64) for p in present.values())])
-    codes, groups = _groups(rows, request.by)
+    codes, groups = groups_of(rows, request.by)
     count = np.bincount(codes, minlength=len(groups)).astype(np.float64)
     if request.unit is not None:
         matrix, codes = _totals(matrix, codes, rows.column(request.unit, role="unit"))
@@ -108,7 +108,8 @@ def _coded(column: Column) -> tuple[IntArray, list[Level | None]]:
     return codes, [*levels, None]
 
 
-def _groups(rows: Rows, by: tuple[str, ...]) -> tuple[IntArray, tuple[Group, ...]]:
+def groups_of(rows: Rows, by: tuple[str, ...]) -> tuple[IntArray, tuple[Group, ...]]:
+    """The group of each row, and the groups in sorted order."""
     codes = np.zeros(rows.n, dtype=np.intp)
     groups: list[Group] = [()]
     for name in by:
