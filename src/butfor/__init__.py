@@ -94,6 +94,7 @@ _HOME = {
     "InteractiveIV": "estimators.orthogonal.interactive_iv",
     "LocalQuantileEffect": "estimators.orthogonal.local_quantile_effect",
     "QuantileEffect": "estimators.orthogonal.quantile_effect",
+    "SurvivalEffect": "estimators.orthogonal.survival_effect",
     "TailEffect": "estimators.orthogonal.tail_effect",
     "PartiallyLinearIV": "estimators.orthogonal.partially_linear_iv",
     "SLearner": "estimators.meta.s_learner",
@@ -181,6 +182,7 @@ if TYPE_CHECKING:
     from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV as PartiallyLinearIV
     from butfor.estimators.orthogonal.quantile_effect import QuantileEffect as QuantileEffect
     from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects as SparseLinearEffects
+    from butfor.estimators.orthogonal.survival_effect import SurvivalEffect as SurvivalEffect
     from butfor.estimators.orthogonal.tail_effect import TailEffect as TailEffect
     from butfor.estimators.orthogonal.targeted import TMLE as TMLE
     from butfor.estimators.proximal.doubly_robust import ProximalDoublyRobust as ProximalDoublyRobust

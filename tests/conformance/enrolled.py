@@ -83,6 +83,9 @@ LINEAR_PLR = bf.PartiallyLinear(outcome_model=bf.LinearModel(), treatment_model=
 MEDIATION = MediationAnalysis(**LINEAR)
 THROUGH_INCOME = (("mediators", ("income",)),)
 HELD_SEX = OnYourWord(ControlledDirect(**LINEAR), (("mediators", ("sex",)),))
+TIMES = (("event", "seen"),)
+RIDGE = bf.LogisticModel(penalty=0.01)
+SURVIVAL = bf.SurvivalEffect(survival_model=RIDGE, censoring_model=RIDGE, propensity_model=bf.LogisticModel())
 PROXIES = (("treatment_proxies", ("trace",)), ("outcome_proxies", ("age",)))
 
 ALL = (
@@ -135,6 +138,7 @@ ALL = (
     Enrolled(ByGraph(replace(DOSE_PLIV, repetitions=3), PUSHED), ("amount",)),
     Enrolled(FOREST, ("binary", "arms"), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),
     Enrolled(DOSE_FOREST, ("amount",), draws=True),
+    Enrolled(OnYourWord(SURVIVAL, TIMES), estimands=(bf.ATE(), bf.ATT())),
     Enrolled(OnYourWord(MEDIATION, THROUGH_INCOME, ("sex",)), mirrored=(0, 3, 4, 1, 2)),
     Enrolled(HELD_SEX, subgroups=False),
     Enrolled(OnYourWord(ProximalTwoStage(), PROXIES), ("binary", "arms", "amount")),

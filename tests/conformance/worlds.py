@@ -40,4 +40,6 @@ def world(kind: str, n: int = 240, seed: int = 7) -> Frame:
     push = dose + dose.std() * rng.normal(size=n)
     # Another trace of what age stands for.
     trace = age + 5 * rng.normal(size=n)
-    return frame | {"offer": (push > np.median(push)).astype(np.int64), "push": push, "trace": trace}
+    # Which outcomes, taken as times, ended in an event.
+    seen = (rng.random(n) < 0.7).astype(np.int64)
+    return frame | {"seen": seen, "offer": (push > np.median(push)).astype(np.int64), "push": push, "trace": trace}

@@ -39,6 +39,9 @@ class Case:
         splits = getattr(self.estimator, "repetitions", 1)
         words += [f"{splits} splits"] if splits > 1 else []
         words += [f"quantile {q:g}" for q in getattr(self.estimator, "quantiles", ())]
+        horizon, times = getattr(self.estimator, "horizon", None), getattr(self.estimator, "times", ())
+        words += [f"mean to {horizon:g}"] if horizon else []
+        words += [f"survival to {times[self.term]:g}"] if times and not self.bands else []
         return ", ".join([*words, *(["simultaneous bands"] if self.bands else [])]) or "default"
 
     @property

@@ -44,6 +44,11 @@ def test_names_become_objects(tmp_path: Path) -> None:
     ]
 
 
+def test_a_question_about_times_names_its_event(tmp_path: Path) -> None:
+    model = read_study_file(write(tmp_path, GOOD.replace("question: {", "question: {event: died, ")))
+    assert question_of(model).event == "died"
+
+
 def test_mediators_are_columns_of_the_study(tmp_path: Path) -> None:
     model = read_study_file(write(tmp_path, GOOD + "mediators: [m]\nestimators: [natural_effects]"))
     assert build_study(model, tmp_path).mediators == ("m",)

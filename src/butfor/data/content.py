@@ -24,8 +24,8 @@ class Content:
 
     Args:
         keyed: one array per column whose ranks identify a row (outcome and covariates, or the cluster alone).
-        arms, amounts: codes of treatment and instrument, or their values; they tell rows of few kinds apart. Empty for
-            clusters, whose rows stay together.
+        arms, amounts: codes of treatment, instrument and event, or their values; they tell rows of few kinds apart.
+            Empty for clusters, whose rows stay together.
         ties: further columns, so that rows of a kind are numbered in the same way in any order of the rows.
         hashed: the arrays that the fingerprint covers.
         words: the names and levels that the fingerprint covers.

@@ -35,7 +35,7 @@ def sample_request(
     keep: Sequence[str] = (),
 ) -> Request:
     """The columns that `draw_sample` reads when given the same arguments."""
-    optional = [name for name in (weights, cluster, instrument) if name is not None]
+    optional = [name for name in (question.event, weights, cluster, instrument) if name is not None]
     return Request(
         frozenset([question.treatment, question.outcome, *question.modifiers, *adjust_for, *optional, *keep])
     )
@@ -70,7 +70,8 @@ def draw_sample(
         InvalidSetting: when a column cannot play its part.
     """
     adjust_for = tuple(dict.fromkeys(adjust_for))
-    _refuse_conflicts(question, adjust_for, {"weights": weights, "cluster": cluster, "instrument": instrument})
+    roles = {"weights": weights, "cluster": cluster, "instrument": instrument}
+    _refuse_conflicts(question, adjust_for, roles)
     request = sample_request(question, adjust_for, weights=weights, cluster=cluster, instrument=instrument, keep=keep)
     rows, _ = complete_rows(rows, request.columns)
     if rows.n == 0:
@@ -91,6 +92,7 @@ def draw_sample(
         cluster=None if cluster is None else _cluster(rows.columns[cluster]),
         subgroups=subgroups_of(rows, question.modifiers),
         instrument=None if instrument is None else read_instrument(rows, instrument, question.outcome),
+        event=None if question.event is None else read_event(rows.columns[question.event], outcome, question),
         extra={name: _numbers(rows.columns[name], "column") for name in keep},
         loss=rows.loss,
         notes=(*_loss_notes(rows.loss, weights), *notes),
@@ -110,7 +112,11 @@ def _refuse_conflicts(question: Question, adjust_for: Sequence[str], roles: Mapp
             hint=f"remove {instrument!r} from the covariates",
         )
     for role, name in named:
-        for other, taken in (("treatment", question.treatment), ("outcome", question.outcome)):
+        for other, taken in (
+            ("treatment", question.treatment),
+            ("outcome", question.outcome),
+            ("event", question.event),
+        ):
             if name == taken:
                 raise RoleConflict(
                     f"Column {name!r} is both {role} and {other}; an analysis needs two different columns.",
@@ -161,6 +167,35 @@ def _numbers(column: Column, role: str) -> FloatArray:
     else:
         what = column.what
     raise NonNumeric(f"{role.capitalize()} {column.name!r} holds {what}; the {role} needs numbers.", hint=hint)
+
+
+def read_event(column: Column, times: FloatArray, question: Question) -> FloatArray:
+    """1 where the event was seen at the time, 0 where sight was lost before it came.
+
+    Raises:
+        NonNumeric, InvalidSetting: for anything but 0 and 1, or times below 0.
+        ConstantColumn: when the event was never seen.
+    """
+    values = _numbers(column, "event")
+    odd = np.flatnonzero((values != 0.0) & (values != 1.0))
+    if len(odd):
+        raise InvalidSetting(
+            f"Event {column.name!r} is {values[odd[0]]:g} in row {odd[0] + 1:,} of those used; an event needs to be 1 "
+            "(seen) or 0 (sight was lost before).",
+            hint=f"recode {column.name!r} as 0 and 1; of several kinds of events, one is 1 and those that end sight 0",
+        )
+    if times.min() < 0.0:
+        raise InvalidSetting(
+            f"Outcome {question.outcome!r} is {times.min():g} in row {int(times.argmin()) + 1:,} of those used; a time "
+            "to an event needs to be 0 or more.",
+            hint="count time from the treatment on",
+        )
+    if not values.any():
+        raise ConstantColumn(
+            f"Event {column.name!r} is 0 in every row; an effect on times needs some events.",
+            hint="check that 1 stands for the event and 0 for the end of sight",
+        )
+    return values
 
 
 def _reads_as_number(level: object) -> bool:
@@ -245,7 +280,7 @@ def _loss_notes(loss: Loss, weights: str | None) -> list[Diagnostic]:
 def _freeze(sample: Sample) -> None:
     """Nobody writes to a sample: some of its arrays are views of the caller's data."""
     groups = [group.rows for group in sample.subgroups]
-    optional = [] if sample.weights is None else [sample.weights]
+    optional = [array for array in (sample.weights, sample.event) if array is not None]
     optional += [] if sample.cluster is None else [sample.cluster.codes]
     read = [sample.treatment] if sample.instrument is None else [sample.treatment, sample.instrument]
     optional += [array for t in read for array in (t.values, t.codes)]

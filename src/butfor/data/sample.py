@@ -124,7 +124,8 @@ class Sample:
     neither on row order nor on units of measurement and repeated rows stay together (where rows come in few kinds, as
     with a few categories, they are told apart). It is computed when first
     asked for, from the content that the sample was drawn with (`origin`): refits on altered data keep it, hence
-    they keep the folds. `instrument` moves the treatment and is no covariate; it is read as a treatment is. `extra`
+    they keep the folds. `event` says which outcomes are times at which the event was seen (1) or sight was lost (0).
+    `instrument` moves the treatment and is no covariate; it is read as a treatment is. `extra`
     holds further numeric columns on the same rows (placebo outcomes); `notes` are caveats about the data.
     """
 
@@ -136,6 +137,7 @@ class Sample:
     cluster: Cluster | None = None
     subgroups: tuple[Subgroup, ...] = ()
     instrument: Treatment | None = None
+    event: FloatArray | None = None
     extra: Mapping[str, FloatArray] = field(default_factory=dict[str, FloatArray])
     loss: Loss = field(default_factory=lambda: Loss(0, 0))
     notes: tuple[Diagnostic, ...] = ()
@@ -148,6 +150,7 @@ class Sample:
 
     def _content(self) -> Content:
         treatment, matrix = self.treatment, self.covariates.matrix
+        seen = () if self.event is None else (self.event,)
         columns = (self.outcome, *(matrix[:, j] for j in range(matrix.shape[1])))
         cluster = () if self.cluster is None else (self.cluster.codes,)
         weights = () if self.weights is None else (self.weights,)
@@ -156,10 +159,18 @@ class Sample:
         names = (w for t in moving for w in (t.name, *map(repr, t.levels)))
         return Content(
             keyed=cluster or columns,
-            arms=() if cluster else tuple(t.codes for t in moving if t.kind != "amount"),
+            arms=() if cluster else (*(t.codes for t in moving if t.kind != "amount"), *seen),
             amounts=() if cluster else tuple(t.values for t in moving if t.kind == "amount"),
             ties=(*weights, *(g.rows for g in self.subgroups), *self.extra.values()),
-            hashed=(self.outcome, treatment.values, matrix, *weights, *cluster, *(t.values for t in instruments)),
+            hashed=(
+                self.outcome,
+                *seen,
+                treatment.values,
+                matrix,
+                *weights,
+                *cluster,
+                *(t.values for t in instruments),
+            ),
             words=(self.outcome_name, *names, *self.covariates.columns),
         )
 
@@ -179,8 +190,8 @@ class Sample:
         return len(self.outcome)
 
     def with_outcome(self, name: str, outcome: FloatArray) -> Sample:
-        """The same rows with another outcome; folds stay as they are."""
-        return replace(self, outcome_name=name, outcome=outcome)
+        """The same rows with another outcome, known in every row; folds stay as they are."""
+        return replace(self, outcome_name=name, outcome=outcome, event=None)
 
     def with_treatment(self, treatment: Treatment) -> Sample:
         """The same rows with another treatment; folds stay as they are."""
@@ -197,6 +208,7 @@ class Sample:
             outcome=self.outcome[rows],
             treatment=self.treatment.take(rows),
             instrument=None if self.instrument is None else self.instrument.take(rows),
+            event=None if self.event is None else self.event[rows],
             covariates=replace(self.covariates, matrix=self.covariates.matrix[rows]),
             weights=None if self.weights is None else self.weights[rows],
             cluster=None if self.cluster is None else replace(self.cluster, codes=self.cluster.codes[rows]),

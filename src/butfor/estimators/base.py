@@ -248,6 +248,7 @@ class Estimator(ABC):
     treatments: ClassVar[tuple[TreatmentKind, ...]]
     strategies: ClassVar[tuple[str, ...]] = ("adjustment", "randomization")
     uses_instrument: ClassVar[bool] = False
+    uses_event: ClassVar[bool] = False
 
     def accepts(self, strategy: Strategy) -> bool:
         """Can the method follow the strategy?"""
@@ -261,8 +262,8 @@ class Estimator(ABC):
     def needs(self, question: Question, strategy: Strategy) -> Request:
         """The columns that a fit reads."""
         columns = {question.treatment, question.outcome, *question.modifiers, *self.covariates(strategy)}
-        instrument = self.instrument(strategy)
-        return Request(frozenset(columns if instrument is None else columns | {instrument}))
+        optional = {self.instrument(strategy), question.event} - {None}
+        return Request(frozenset(columns | {name for name in optional if name is not None}))
 
     def instrument(self, strategy: Strategy) -> str | None:
         """The column that moves the treatment and is no covariate, for methods that use one."""
@@ -291,6 +292,7 @@ class Estimator(ABC):
         *,
         treatment: str,
         outcome: str,
+        event: str | None = None,
         covariates: Sequence[str] = (),
         instrument: str | None = None,
         mediators: Sequence[str] = (),
@@ -311,6 +313,8 @@ class Estimator(ABC):
             frame: pandas, polars, pyarrow, a DuckDB relation, a dict of arrays, or a path.
             treatment: column of the treatment: two levels, several (text), or an amount.
             outcome: numeric column.
+            event: column that is 1 where the outcome is the time of an event and 0 where sight was lost before; for
+                methods for times.
             covariates: columns known before treatment.
             instrument: column that moves the treatment and reaches the outcome through it alone, among units alike in
                 the covariates; for methods that use one.
@@ -327,7 +331,13 @@ class Estimator(ABC):
             rng: seed or generator.
         """
         question = Question(
-            treatment, outcome, estimand or ATE(), contrast=contrast, modifiers=tuple(modifiers), arms=arms
+            treatment,
+            outcome,
+            estimand or ATE(),
+            contrast=contrast,
+            modifiers=tuple(modifiers),
+            arms=arms,
+            event=event,
         )
         roles = Roles(
             covariates=tuple(covariates),
@@ -362,6 +372,8 @@ class Estimator(ABC):
                 f"{' or '.join(k.replace('_', ' ') for k in self.strategies)}.",
                 hint="study.estimate() without arguments chooses a method that fits",
             )
+        if self.uses_event != (sample.event is not None):
+            raise self._without_event(sample)
         kind = sample.treatment.kind
         if kind not in self.treatments:
             words = {"amount": "an amount", "arms": "several arms", "binary": "two arms"}
@@ -373,6 +385,19 @@ class Estimator(ABC):
                 f"{' or '.join(words[k] for k in self.treatments)}.",
                 hint=f"{other}, or arms=True if each value is a treatment of its own",
             )
+
+    def _without_event(self, sample: Sample) -> MethodMismatch:
+        """Why the method does not fit an outcome that is a time, or one that is not."""
+        name = sample.outcome_name
+        if sample.event is None:
+            return MethodMismatch(
+                f"The question names no event; {self.title} needs to know which values of {name!r} ended in one.",
+                hint="event='died' names the column, or AIPW() for an outcome that is known in every row",
+            )
+        return MethodMismatch(
+            f"Outcome {name!r} is a time, and some end before their event; {self.title} needs outcomes that are known.",
+            hint="SurvivalEffect() compares times and curves of survival",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

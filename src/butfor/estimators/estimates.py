@@ -25,6 +25,7 @@ from butfor.estimators.orthogonal.aipw import AIPW
 from butfor.estimators.orthogonal.interactive_iv import InteractiveIV
 from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
+from butfor.estimators.orthogonal.survival_effect import SurvivalEffect
 from butfor.estimators.regression.lin import Lin
 from butfor.estimators.regression.ols import OLS
 from butfor.estimators.weighting.ipw import IPW
@@ -208,6 +209,11 @@ def default_estimators(question: Question, strategy: Strategy, kinds: Kinds) -> 
     Raises:
         MethodMismatch: for a strategy without one.
     """
+    if question.event is not None:
+        return (
+            (SurvivalEffect(),),
+            "The outcome is a time that some units do not reach: areas under curves of survival are compared.",
+        )
     if isinstance(strategy, Instrument):
         return _by_instrument(question, strategy, kinds)
     if isinstance(strategy, FrontDoor | Functional | Bounds):
@@ -283,6 +289,8 @@ def naive_fit(sample: Sample, question: Question, strategy: Strategy, rng: Seed)
     as_they_are = strategy if isinstance(strategy, Adjustment | Randomization) else Adjustment()
     if sample.treatment.kind == "amount":
         fit = OLS().fit_sample(bare, question, as_they_are, rng=rng)
+    elif question.event is not None:
+        fit = SurvivalEffect().fit_sample(bare, question, as_they_are, rng=rng)
     else:
         fit = DifferenceInMeans().fit_sample(bare, question, as_they_are, rng=rng)
     result: Estimate = replace(fit.result, strategy=NAIVE, estimand=Association(), assumptions=(), diagnostics=())

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.errors import SeparatedPropensity
+from butfor.core.errors import InvalidSetting, SeparatedPropensity
 from butfor.data.sample import Sample
 from butfor.native.logistic import fold_predict
 from butfor.nuisance.boosting import Boosting
 from butfor.nuisance.cache import NuisanceCache, frozen, remember
-from butfor.nuisance.calibration import calibrate
+from butfor.nuisance.calibration import GENTLE, calibrate, log_odds
 from butfor.nuisance.folds import Folds
 from butfor.nuisance.learner import Foldwise, Learner
 from butfor.nuisance.linear import LinearModel, fold_moments, select_groups
@@ -90,6 +90,35 @@ def _fold_by_fold(learner: Learner, task: Task, rows: NDArray[np.bool_]) -> Floa
         predictor = learner.fit(task.matrix[train], task.target[train], weights, rng=rng)
         out[inside] = predictor.predict(task.matrix[inside])
     return out
+
+
+def cross_fit_chance(model: Any, task: Task, rows: NDArray[np.bool_]) -> tuple[FloatArray, str]:
+    """Out-of-fold probability of the second of two classes for all rows, learned from some, and the model in words.
+
+    A fold for which nothing was learned but the first class has probability 0.
+
+    Args:
+        rows: those to learn from.
+    """
+    learner = as_learner(model, classes=2)
+    if isinstance(learner, OutOfFold):
+        raise InvalidSetting(
+            "A model is OutOfFold, which holds predictions for the rows; this one predicts each row at many times.",
+            hint="give a classifier such as LogisticModel()",
+        )
+    if isinstance(learner, Mix):
+        candidates = [cross_fit_chance(candidate, task, rows)[0] for candidate in learner.learners]
+        mixed, shares = _mix_arm(learner, candidates, task, rows)
+        if learner.calibrated:
+            odds = log_odds(np.column_stack([1.0 - mixed, mixed]))
+            mixed = _fold_by_fold(GENTLE, replace(task, matrix=odds), rows)[:, 1]
+        parts = [f"{s:.0%} {type(c).__name__}" for s, c in zip(shares, learner.learners, strict=True)]
+        return mixed, f"Mix({', '.join(parts)}{', calibrated' if learner.calibrated else ''})"
+    happened = rows & (task.target > 0.0)
+    never = [not happened[task.folds.codes != fold].any() for fold in range(task.folds.count)]
+    if any(never):
+        return np.zeros(len(rows)), "never in one of the folds"
+    return _fold_by_fold(for_classes(learner, 2), task, rows)[:, 1], repr(learner)
 
 
 def cross_fit_propensity(

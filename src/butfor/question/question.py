@@ -19,6 +19,8 @@ class Question:
     Args:
         treatment: column of what was done (two levels, several levels, or a number).
         outcome: column of what it is hoped to change (numeric).
+        event: column that says of an outcome which is a time whether the event was seen then (1), or whether sight was
+            lost before it came (0, censored). Without it every outcome is known.
         estimand: whose average effect: `ATE()`, `ATT()`, `ATC()`, `ATO()`.
         contrast: (treated level, reference level). Default: every level against the first one in sorted order;
             for a numeric treatment, one unit more.
@@ -29,7 +31,7 @@ class Question:
         text: the question as one would ask a colleague.
 
     Raises:
-        RoleConflict: when one column is treatment and outcome, or a modifier is one of them.
+        RoleConflict: when one column is treatment and outcome, or the event or a modifier is one of them.
     """
 
     treatment: str
@@ -41,6 +43,7 @@ class Question:
     arms: bool = False
     decision: str | None = None
     text: str = ""
+    event: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -51,10 +54,16 @@ class Question:
                 f"Column {self.treatment!r} is both treatment and outcome; a question needs two different columns.",
                 hint="name the column that was changed as treatment and the column it may have changed as outcome",
             )
+        if self.event is not None and self.event in (self.treatment, self.outcome):
+            raise RoleConflict(
+                f"Event {self.event!r} is also treatment or outcome; a question about times needs a column of its own.",
+                hint="name the column that is 1 where the event was seen and 0 where sight was lost before",
+            )
         for name in self.modifiers:
-            if name in (self.treatment, self.outcome):
+            if name in (self.treatment, self.outcome, self.event):
                 raise RoleConflict(
-                    f"Modifier {name!r} is also treatment or outcome; a modifier needs to be known before treatment.",
+                    f"Modifier {name!r} is also treatment, outcome or event; a modifier needs to be known before "
+                    "treatment.",
                     hint=f"remove {name!r} from modifiers",
                 )
         if self.contrast is not None:

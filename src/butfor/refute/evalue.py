@@ -132,8 +132,8 @@ class EValue:
         outcomes go by the standard deviation of the outcome.
         """
         sample, result = fit.sample, fit.result
-        if result.estimand.what != Estimand.what:
-            return None  # no mean is a quantile
+        if result.estimand.what != Estimand.what or sample.event is not None:
+            return None  # no mean is a quantile, and no time that ends early is an outcome
         effect, (low, high) = float(result.value[0]), (float(v) for v in result.interval()[0])
         outcome, weights = sample.outcome, sample.weights
         if np.all((outcome == 0.0) | (outcome == 1.0)):

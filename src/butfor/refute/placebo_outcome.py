@@ -11,7 +11,7 @@ from butfor.core.errors import ConstantColumn, UnknownColumn
 from butfor.core.table import Table, format_number
 from butfor.estimators.base import Fit
 from butfor.nuisance.cache import NuisanceCache
-from butfor.refute.refit import Effects, no_refit, overall_sample, refit
+from butfor.refute.refit import Effects, lost_from_sight, no_refit, overall_sample, refit
 from butfor.refute.refutation import Finding
 from butfor.refute.refuter import Progress, Refuter, tell
 
@@ -43,7 +43,7 @@ class PlaceboOutcome(Refuter):
             return f"{self.outcome!r} is adjusted for, so its effect is zero by construction"
         if self.outcome == fit.sample.outcome_name:
             return f"{self.outcome!r} is the outcome itself"
-        return no_refit(fit)
+        return no_refit(fit) or lost_from_sight(fit)
 
     def examine(
         self, fit: Fit, *, seed: int, cache: NuisanceCache | None = None, progress: Progress | None = None

@@ -29,6 +29,8 @@ def is_cheap(estimator: Estimator) -> bool:
     """Whether a refit is closed-form algebra: decided by the settings, never by the clock."""
     if isinstance(estimator, LearnedPlugIn):
         return False  # a hundred resamples each
+    if estimator.uses_event:
+        return False  # models of every interval of time
     return all(isinstance(model, LinearModel | LogisticModel) for model in estimator.learners)
 
 
@@ -55,6 +57,13 @@ def no_placebo(fit: Fit) -> str | None:
             "the instrument does not move a made-up treatment, and without a first stage there is no answer to expect"
         )
     return no_refit(fit)
+
+
+def lost_from_sight(fit: Fit) -> str | None:
+    """Why a column in the place of the outcome, or made of it, would not be one that was seen in part."""
+    if fit.sample.event is not None:
+        return "the outcome is a time that is not always seen, and another column would need an event of its own"
+    return None
 
 
 def hidden_causes_allowed(fit: Fit) -> str | None:

@@ -18,7 +18,15 @@ from butfor.nuisance.cache import NuisanceCache
 from butfor.refute.figures import SCHEMA
 from butfor.refute.linear_bias import direction
 from butfor.refute.linear_view import LinearView, Strength
-from butfor.refute.refit import hidden_causes_allowed, is_cheap, no_covariates, overall_sample, refit, room_for_one_more
+from butfor.refute.refit import (
+    hidden_causes_allowed,
+    is_cheap,
+    lost_from_sight,
+    no_covariates,
+    overall_sample,
+    refit,
+    room_for_one_more,
+)
 from butfor.refute.refutation import Finding, Verdict
 from butfor.refute.refuter import Progress, Refuter, tell
 
@@ -82,7 +90,7 @@ class SimulatedConfounder(Refuter):
 
     def applies(self, fit: Fit) -> str | None:
         """Needs an estimator that uses covariates, and a strategy that a hidden confounder would overturn."""
-        return hidden_causes_allowed(fit) or no_covariates(fit)
+        return hidden_causes_allowed(fit) or no_covariates(fit) or lost_from_sight(fit)
 
     def examine(
         self, fit: Fit, *, seed: int, cache: NuisanceCache | None = None, progress: Progress | None = None

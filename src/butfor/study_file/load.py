@@ -207,6 +207,7 @@ def question_of(model: StudyModel) -> Question:
         arms=part.arms,
         decision=part.decision,
         text=part.text,
+        event=part.event,
     )
 
 

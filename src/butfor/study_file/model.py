@@ -27,6 +27,10 @@ class QuestionPart(Part):
 
     treatment: str = Field(description="Column of what was done.")
     outcome: str = Field(description="Column of what it may have changed.")
+    event: str | None = Field(
+        default=None,
+        description="Of an outcome that is a time: 1 where the event was seen then, 0 where it is censored.",
+    )
     estimand: Literal["ATE", "ATT", "ATC", "ATO", "LATE"] | EstimandPart = Field(
         default="ATE",
         description="Whose average effect: ATE everyone, ATT the treated, ATC the untreated, ATO the overlap, "

@@ -33,6 +33,7 @@ from butfor.estimators.orthogonal.partially_linear import PartiallyLinear
 from butfor.estimators.orthogonal.partially_linear_iv import PartiallyLinearIV
 from butfor.estimators.orthogonal.quantile_effect import QuantileEffect
 from butfor.estimators.orthogonal.sparse_linear_effects import SparseLinearEffects
+from butfor.estimators.orthogonal.survival_effect import SurvivalEffect
 from butfor.estimators.orthogonal.tail_effect import TailEffect
 from butfor.estimators.orthogonal.targeted import TMLE
 from butfor.estimators.proximal.doubly_robust import ProximalDoublyRobust
@@ -66,6 +67,7 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         QuantileEffect,
         LocalQuantileEffect,
         TailEffect,
+        SurvivalEffect,
         LinearEffects,
         SparseLinearEffects,
         CausalForest,
@@ -101,7 +103,7 @@ CHOICES: Mapping[str, Callable[[Any], Any]] = {"covariance": Robust.of, "loss": 
 # Settings that are names of columns.
 NAMES = frozenset({"along"})
 # Settings that are several numbers.
-NUMBERS = frozenset({"doses", "quantiles"})
+NUMBERS = frozenset({"doses", "quantiles", "times"})
 # Settings whose values are objects that no word stands for.
 PYTHON_ONLY = frozenset({"candidates", "learner"})
 

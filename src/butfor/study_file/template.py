@@ -7,6 +7,7 @@ title: Does the discount raise 90-day value?
 question:
   treatment: discount            # column of what was done: two levels, several levels, or an amount
   outcome: value_90d             # column of what it may have changed
+  # event: churned             # of an outcome that is a time: 1 where its event was seen, 0 where sight was lost
   estimand: ATE                  # ATE everyone, ATT the treated, ATC the untreated, ATO those in the overlap
   # contrast: [20, 0]            # treated level, reference level
   # modifiers: [segment]         # effects by subgroup
