@@ -50,8 +50,10 @@ class CausalForest(Estimator):
 
     Several arms are several treatments at once, T̃_b = 1{T = b} − e_b(X) for each arm but the reference, in one forest;
     an effect is asked for each contrast. Effects of units of two arms and of amounts add slopes,
-    Ỹ ≈ a + T̃ (τ + β'(X_i − x)), with a penalty on β that the R-loss out of bag chooses; their standard errors are
-    those of an estimate that hardly shrinks β.
+    Ỹ ≈ a + T̃ (τ + β'(X_i − x)), and are a mixture of these under several penalties on β, of τ̂ and of the average
+    effect, which departs from τ̂ as far as the R-loss out of bag clearly falls. Their standard errors allow for bias: as
+    far as slopes count, they are those of an estimate that hardly shrinks β; else half the squared distance to it is
+    added to the variance of τ̂.
 
     `estimate()` averages over the estimand's population by the doubly robust score, with μ_0 = m − Σ_b e_b τ̂_b and
     μ_a = μ_0 + τ̂_a out of bag; for an amount, the average slope with the score τ̂ + T̃ (Ỹ − τ̂ T̃) / Var(T | X).

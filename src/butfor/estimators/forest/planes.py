@@ -1,4 +1,4 @@
-"""Effects that tilt near a point: how far, the rows out of bag decide; how sure, an estimate with little bias says."""
+"""Effects that tilt near a point: how far, the rows out of bag decide; how sure, an estimate with little bias helps."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from butfor.estimators.forest.mixture import Mixture
 from butfor.native.forest import Columns, Forest
 from butfor.native.forest_points import PointEstimates
-from butfor.native.slopes import Slopes
+from butfor.native.slopes import SlopeEstimates, Slopes
 
 FloatArray = NDArray[np.float64]
 
@@ -28,16 +29,17 @@ LEAST_SHARE = 1e-3
 class Planes:
     """A forest's effects as planes near each point.
 
-    Estimates are those of the penalty with the least R-loss out of bag, the plain forest among the candidates. Their
-    standard errors are those of an estimate that hardly shrinks its slopes: longer than the spread of the estimates by
-    about what shrinking may have cost in bias.
+    Estimates are a mixture of slopes under several penalties, the plain forest and the average effect; the R-loss out
+    of bag says which, and keeps the plain forest unless others are clearly better. As far as slopes count, the variance
+    is that of an estimate that hardly shrinks them. As far as they do not, it is that of the plain forest and half its
+    squared distance to that estimate: what not using slopes may have cost in bias, for that distance is noise in part.
 
     Attributes:
         slopes: the forest with the columns that effects may tilt along, standardised.
         places: which columns of the design matrix these are.
         centre, unit: of these columns.
         penalties: candidates × columns; the last row is the one of little bias.
-        chosen: the row of the best candidate; None for the plain forest.
+        mixture: what the estimates are made of.
         outside: effects of the forest's rows, out of bag.
     """
 
@@ -46,7 +48,7 @@ class Planes:
     centre: FloatArray
     unit: FloatArray
     penalties: FloatArray
-    chosen: int | None
+    mixture: Mixture
     outside: PointEstimates
 
     @classmethod
@@ -59,19 +61,17 @@ class Planes:
         penalties = _penalties(share[places])
         found = slopes.outside(penalties)
         plain = forest.outside
-        values = np.column_stack([found.value, plain.value])
-        best = int(np.argmin(_losses(columns, values)))
-        chosen = None if best == len(penalties) else best
-        outside = _effects(values[:, best], found.variance, found.monte_carlo, plain)
-        return cls(slopes, places, centre, unit, penalties, chosen, outside)
+        value = plain.value[:, 0]
+        candidates = np.where(np.isnan(found.value), value[:, None], found.value)[:, :-1]
+        mixture = Mixture.of(columns, value, candidates)
+        return cls(slopes, places, centre, unit, penalties, mixture, _effects(mixture, found, plain))
 
     def at(self, matrix: FloatArray) -> PointEstimates:
         """Effects at new points, given as rows of the design matrix."""
         plain = self.slopes.forest.predict(matrix)
         along = _standardised(matrix[:, self.places], self.centre, self.unit)
         found = self.slopes.at(matrix, along, self.penalties)
-        value = plain.value[:, 0] if self.chosen is None else found.value[:, self.chosen]
-        return _effects(value, found.variance, found.monte_carlo, plain)
+        return _effects(self.mixture, found, plain)
 
 
 def _measure(matrix: FloatArray, weights: FloatArray | None) -> tuple[FloatArray, FloatArray]:
@@ -94,18 +94,15 @@ def _penalties(share: FloatArray) -> FloatArray:
     return np.vstack([*(penalty * own for penalty in CANDIDATES), np.full(len(share), LITTLE)])
 
 
-def _losses(columns: Columns, effects: FloatArray) -> FloatArray:
-    """The R-loss of each column of effects: mean (Ỹ − T̃ τ)², infinite where one is missing."""
-    outcome, treatment = np.asarray(columns.outcome), np.asarray(columns.treatment)
-    losses = np.average((outcome[:, None] - treatment[:, None] * effects) ** 2, axis=0, weights=columns.weights)
-    return np.where(np.isnan(losses), np.inf, losses)
-
-
-def _effects(value: FloatArray, variance: FloatArray, noise: FloatArray, plain: PointEstimates) -> PointEstimates:
-    """A point at which no plane can be fitted keeps the effect of the plain forest."""
-    none = np.isnan(value) | np.isnan(variance)
-    return PointEstimates(
-        np.where(none, plain.value[:, 0], value)[:, None],
-        np.where(none, plain.variance[:, 0], variance)[:, None],
-        np.where(none, plain.monte_carlo[:, 0], noise)[:, None],
+def _effects(mixture: Mixture, found: SlopeEstimates, plain: PointEstimates) -> PointEstimates:
+    """The mixture; a point at which no plane can be fitted keeps the effect of the plain forest."""
+    value, variance, noise = plain.value[:, 0], plain.variance[:, 0], plain.monte_carlo[:, 0]
+    none, share = np.isnan(found.value).any(axis=1) | np.isnan(found.variance), mixture.slopes
+    bias = 0.5 * np.square(value - found.value[:, -1])
+    mixed = (
+        mixture.value(value, found.value[:, :-1]),
+        (1.0 - share) * (variance + bias) + share * found.variance,
+        (1.0 - share) * noise + share * found.monte_carlo,
     )
+    kept = [np.where(none, a, b)[:, None] for a, b in zip((value, variance, noise), mixed, strict=True)]
+    return PointEstimates(kept[0], kept[1], kept[2])

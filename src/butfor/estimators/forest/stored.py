@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from butfor.core.errors import UnreadableData
+from butfor.estimators.forest.mixture import Mixture
 from butfor.estimators.forest.planes import Planes
 from butfor.native.forest import Columns, Forest, Growth, Kind, Trees
 from butfor.native.forest_bins import Binning
@@ -29,7 +30,7 @@ def written(forest: Forest, planes: Planes | None) -> tuple[Head, Arrays]:
         "kind": int(forest.kind),
         "growth": {f.name: getattr(forest.growth, f.name) for f in fields(Growth)},
         "seed": forest.seed,
-        "chosen": None if planes is None else planes.chosen,
+        "average": None if planes is None else planes.mixture.average,
     }
     arrays: Arrays = {name: getattr(forest.trees, name) for name in TREES}
     arrays |= {"cuts": forest.binning.cuts, "cut_start": forest.binning.start, "split_counts": forest.split_counts}
@@ -40,7 +41,7 @@ def written(forest: Forest, planes: Planes | None) -> tuple[Head, Arrays]:
         return head, arrays
     columns = planes.slopes.columns
     arrays |= {name: getattr(planes, name) for name in PLANES}
-    arrays |= {"along": planes.slopes.along, "outcome": np.asarray(columns.outcome)}
+    arrays |= {"shares": planes.mixture.shares, "along": planes.slopes.along, "outcome": np.asarray(columns.outcome)}
     arrays["treatment"] = np.asarray(columns.treatment)
     if forest.row_weights is not None:
         arrays["row_weights"] = forest.row_weights
@@ -76,10 +77,12 @@ def read(head: Head, arrays: Arrays) -> tuple[Forest, Planes | None]:
     same = {len(along), len(arrays["outcome"]), len(arrays["treatment"])}
     if forest.row_weights is not None:
         same.add(len(forest.row_weights))
-    if len(same) != 1 or along.shape[1] != len(parts["places"]):
+    mixture = Mixture(float(head["average"]), arrays["shares"])
+    fits = along.shape[1] == len(parts["places"]) and mixture.shares.shape == (len(parts["penalties"]) + 1,)
+    if len(same) != 1 or not fits:
         raise UnreadableData("The columns that effects tilt along do not fit the forest.", hint="fit and save again")
     slopes = Slopes(forest, columns, along)
-    return forest, Planes(slopes, **parts, chosen=head["chosen"], outside=forest.outside)
+    return forest, Planes(slopes, **parts, mixture=mixture, outside=forest.outside)
 
 
 def _numbers(cuts: NDArray[np.float64], start: NDArray[np.int64]) -> Binning:
