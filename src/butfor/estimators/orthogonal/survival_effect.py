@@ -9,12 +9,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from butfor.core.diagnostic import Assumption
-from butfor.core.errors import InvalidSetting
 from butfor.core.rng import Seed, seed_of
-from butfor.core.table import format_number
 from butfor.data.sample import Sample, TreatmentKind
 from butfor.estimators.base import Estimator, Fit, describe
+from butfor.estimators.orthogonal.encouragement import ArmChances
 from butfor.estimators.orthogonal.quantiles import arm_chances
 from butfor.estimators.orthogonal.repetition import over_repetitions
 from butfor.estimators.orthogonal.residuals import Split, unit_weights
@@ -25,25 +23,15 @@ from butfor.inference.estimate import Estimate
 from butfor.inference.potential_means import potential_means
 from butfor.inference.ratio import ratio_effects
 from butfor.nuisance.cache import NuisanceCache
-from butfor.nuisance.censored import Completed, Quantity, complete, floor_note
+from butfor.nuisance.censored import Completed
+from butfor.nuisance.completion import INDEPENDENT_CENSORING, Completion, check_times
 from butfor.nuisance.folds import Folds
-from butfor.nuisance.hazards import HazardLearning, default_hazard_model
 from butfor.nuisance.learner import Learner
-from butfor.nuisance.spells import MOST_POINTS, Clock
 from butfor.question import Question
 
 FloatArray = NDArray[np.float64]
 
-# The default horizon is the last time to which this share of every arm was in sight.
-LEAST_IN_SIGHT = 0.1
-
 NO_FOLDS = Folds(np.zeros(0, dtype=np.int32), 1)
-
-INDEPENDENT_CENSORING = Assumption(
-    "independent-censoring",
-    "Among units alike in treatment and covariates, those who leave sight have the same future as those who stay.",
-    "Ask why units left sight; let an event that ends sight count as the event, and compare.",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,14 +138,7 @@ class SurvivalEffect(Estimator):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "times", tuple(float(t) for t in np.atleast_1d(self.times)))
-        asked = self.times if self.horizon is None else (*self.times, self.horizon)
-        if not all(0.0 < t < np.inf for t in asked):
-            raise InvalidSetting(
-                f"times is {self.times} and horizon {self.horizon}; a survival effect needs positive times.",
-                hint="times=(12, 24), horizon=36",
-            )
-        if self.intervals < 1:
-            raise InvalidSetting(f"intervals is {self.intervals}; hazards need at least 1.", hint="intervals=20")
+        check_times(self.times, self.horizon, self.intervals, self.title)
         check_floor(self.floor, self.title)
         check_splitting(self.folds, self.repetitions)
 
@@ -187,85 +168,22 @@ class SurvivalEffect(Estimator):
     def _fit_once(
         self, sample: Sample, question: Question, strategy: Strategy, seed: int, cache: NuisanceCache | None
     ) -> SurvivalFit:
-        assert sample.event is not None
-        adjusted = sample.covariates.matrix.shape[1] > 0
-        horizon = last_in_sight(sample) if self.horizon is None and not self.times else self.horizon
-        marks = [*self.times, *(() if horizon is None else (horizon,))]
-        refuse_unseen(sample, marks)
-        most = MOST_POINTS if adjusted else None
-        clock = Clock.of(sample.outcome, sample.event, marks, unit_weights(sample), most)
-        quantities = _quantities(clock, self.times, horizon)
-        if adjusted:
+        if sample.covariates.matrix.shape[1] > 0:
             split = Split.of(sample, self.folds, seed, cache)
             chances = arm_chances(sample, self.propensity_model, self.floor, split)
-            propensity, notes, words = chances.values, chances.diagnostics, chances.words
         else:
             # Shares learn nothing that could be learned by heart.
-            split, notes, words = Split(NO_FOLDS, seed, cache), (), "share of each arm"
-            propensity = np.tile(_shares(sample), (sample.n, 1))
-        event, event_words = self._hazards(self.survival_model, split).by_arm(sample, clock.event)
-        sight, sight_words = self._hazards(self.censoring_model, split).by_arm(sample, clock.sight)
-        found = complete(clock, sample.treatment.codes, event, sight, quantities, self.floor)
-        at = (sample, question, strategy, seed)
-        fit = _effects(self, at, found, propensity, tuple(q.name for q in quantities))
-        fit = replace(
-            fit,
-            nuisance_summary=(
-                f"event at a time, given arm and covariates: {event_words}",
-                f"loss of sight at a time, given arm and covariates: {sight_words}",
-                f"treatment given covariates: {words}",
-            ),
+            split = Split(NO_FOLDS, seed, cache)
+            chances = ArmChances(np.tile(_shares(sample), (sample.n, 1)), (), "share of each arm")
+        completion = Completion(
+            self.survival_model, self.censoring_model, self.intervals, self.floor, split.folds, seed, cache
         )
-        noted = fit.with_diagnostics(*notes, *floor_note(found.floored, self.floor))
+        answers = completion.answers(sample, self.times, self.horizon)
+        fit = _effects(self, (sample, question, strategy, seed), answers.completed, chances.values, answers.names)
+        told = replace(fit, nuisance_summary=(*answers.words, f"treatment given covariates: {chances.words}"))
+        noted = told.with_diagnostics(*chances.diagnostics, *answers.notes)
         assert isinstance(noted, SurvivalFit)
         return noted
-
-    def _hazards(self, model: Learner | None, split: Split) -> HazardLearning:
-        return HazardLearning(model or default_hazard_model(), self.intervals, split.folds, split.seed, split.cache)
-
-
-def last_in_sight(sample: Sample) -> float:
-    """The last time to which the least share of every arm was in sight."""
-    weights, codes = unit_weights(sample), sample.treatment.codes
-    last: list[float] = []
-    for arm in range(sample.treatment.arms):
-        own = codes == arm
-        order = np.argsort(-sample.outcome[own], kind="stable")
-        reached = np.cumsum(weights[own][order])
-        place = int(np.searchsorted(reached, LEAST_IN_SIGHT * reached[-1] * (1.0 - 1e-12)))
-        last.append(float(sample.outcome[own][order][place]))
-    if min(last) <= 0.0:
-        raise InvalidSetting(
-            f"Outcome {sample.outcome_name!r} is 0 for nine tenths of an arm; a restricted mean needs times to come.",
-            hint="times= or horizon=",
-        )
-    return min(last)
-
-
-def refuse_unseen(sample: Sample, marks: Iterable[float]) -> None:
-    """Refuse times at which an arm has no row in sight, and times before any event.
-
-    Raises:
-        InvalidSetting: with the last time that can be asked about.
-    """
-    treatment = sample.treatment
-    arms = sorted({code for pair in treatment.contrasts for code in pair})
-    last = {arm: float(sample.outcome[treatment.codes == arm].max()) for arm in arms}
-    short = min(last, key=lambda arm: last[arm])
-    asked = max(marks)
-    if asked > last[short]:
-        raise InvalidSetting(
-            f"The last time asked about is {asked:g}; no row with {treatment.name} = {treatment.levels[short]!r} was "
-            f"in sight after {format_number(last[short])}.",
-            hint=f"ask about times up to {last[short]:g}",
-        )
-
-
-def _quantities(clock: Clock, times: Iterable[float], horizon: float | None) -> tuple[Quantity, ...]:
-    curve = [Quantity.survival(clock, t, f"survival to {t:g}") for t in times]
-    if horizon is None:
-        return tuple(curve)
-    return (Quantity.restricted_mean(clock, horizon, f"mean to {horizon:g}"), *curve)
 
 
 def _shares(sample: Sample) -> FloatArray:
