@@ -94,6 +94,7 @@ _HOME = {
     "InteractiveIV": "estimators.orthogonal.interactive_iv",
     "LocalQuantileEffect": "estimators.orthogonal.local_quantile_effect",
     "QuantileEffect": "estimators.orthogonal.quantile_effect",
+    "CausalSurvivalForest": "estimators.forest.survival",
     "SurvivalEffect": "estimators.orthogonal.survival_effect",
     "TailEffect": "estimators.orthogonal.tail_effect",
     "PartiallyLinearIV": "estimators.orthogonal.partially_linear_iv",
@@ -161,6 +162,7 @@ if TYPE_CHECKING:
     from butfor.estimators.experiment.difference_in_means import DifferenceInMeans as DifferenceInMeans
     from butfor.estimators.forest.causal import CausalForest as CausalForest
     from butfor.estimators.forest.model import load_effects as load_effects
+    from butfor.estimators.forest.survival import CausalSurvivalForest as CausalSurvivalForest
     from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting as AugmentedPrimalWeighting
     from butfor.estimators.functional.learned_plug_in import LearnedPlugIn as LearnedPlugIn
     from butfor.estimators.functional.plug_in import PlugIn as PlugIn

@@ -86,6 +86,9 @@ HELD_SEX = OnYourWord(ControlledDirect(**LINEAR), (("mediators", ("sex",)),))
 TIMES = (("event", "seen"),)
 RIDGE = bf.LogisticModel(penalty=0.01)
 SURVIVAL = bf.SurvivalEffect(survival_model=RIDGE, censoring_model=RIDGE, propensity_model=bf.LogisticModel())
+SURVIVAL_FOREST = bf.CausalSurvivalForest(
+    trees=100, survival_model=RIDGE, censoring_model=RIDGE, treatment_model=bf.LogisticModel()
+)
 PROXIES = (("treatment_proxies", ("trace",)), ("outcome_proxies", ("age",)))
 
 ALL = (
@@ -138,6 +141,7 @@ ALL = (
     Enrolled(ByGraph(replace(DOSE_PLIV, repetitions=3), PUSHED), ("amount",)),
     Enrolled(FOREST, ("binary", "arms"), (bf.ATE(), bf.ATT(), bf.ATC(), bf.ATO(), bf.ATE(trim=0.1)), draws=True),
     Enrolled(DOSE_FOREST, ("amount",), draws=True),
+    Enrolled(OnYourWord(SURVIVAL_FOREST, TIMES), ("binary",), draws=True),
     Enrolled(OnYourWord(SURVIVAL, TIMES), estimands=(bf.ATE(), bf.ATT())),
     Enrolled(OnYourWord(MEDIATION, THROUGH_INCOME, ("sex",)), mirrored=(0, 3, 4, 1, 2)),
     Enrolled(HELD_SEX, subgroups=False),

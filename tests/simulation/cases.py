@@ -19,7 +19,7 @@ from tests.simulation.mediation import CONTROLLED, LEARNED_MEDIATION, MEDIATION
 from tests.simulation.meta import META
 from tests.simulation.proximal import PROXIMAL
 from tests.simulation.quantiles import QUANTILES
-from tests.simulation.survival import LEARNED_CURVES, SURVIVAL_CURVES
+from tests.simulation.survival import LEARNED_CURVES, SURVIVAL_CURVES, SURVIVAL_FORESTS
 from tests.simulation.targeted import TARGETED
 from tests.simulation.worlds import (
     ARMS,
@@ -153,6 +153,7 @@ SLOW = (
     *FORESTS,
     *LEARNED_FORESTS,
     *LEARNED_CURVES,
+    *SURVIVAL_FORESTS,
     _case(InteractiveIV(), OFFERED, LATE(), settings=(INSTRUMENT,), n=1000, draws=400),
     _case(ByGraph(bf.AugmentedPrimalWeighting(), WITH_COVARIATE), FRONT_DOOR, bf.ATE(), n=1000, draws=400),
     # Learned nuisances are biased at this size, and the score by the product of their errors: the interval is short.

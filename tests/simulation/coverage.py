@@ -41,6 +41,7 @@ class Case:
         words += [f"quantile {q:g}" for q in getattr(self.estimator, "quantiles", ())]
         horizon, times = getattr(self.estimator, "horizon", None), getattr(self.estimator, "times", ())
         words += [f"mean to {horizon:g}"] if horizon else []
+        words += [f"survival to {self.estimator.time:g}"] if getattr(self.estimator, "time", None) else []
         words += [f"survival to {times[self.term]:g}"] if times and not self.bands else []
         return ", ".join([*words, *(["simultaneous bands"] if self.bands else [])]) or "default"
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.random import Generator
 
 import butfor as bf
+from tests.simulation.asked import Asked
 from tests.simulation.coverage import Case
+from tests.simulation.forest import OF_A_UNIT
 from tests.simulation.worlds import Frame, World
 
 RIDGE = bf.LogisticModel(penalty=0.001)
@@ -74,14 +76,32 @@ def restricted_mean(horizon: float, arm: int) -> float:
     return _average(lambda x: -np.expm1(-rates(x, arm) * horizon) / rates(x, arm))
 
 
+def mean_gap_at(x: np.ndarray) -> np.ndarray:
+    """E[min(T(1), 10) − min(T(0), 10) | x]."""
+    treated, control = (-np.expm1(-10.0 * rates(x, arm)) / rates(x, arm) for arm in (1, 0))
+    return treated - control
+
+
+def _several(rng: Generator, n: int) -> Frame:
+    """The same beside two covariates that do nothing."""
+    frame = _confounded(rng, n)
+    return frame | {"effect": mean_gap_at(frame["x1"]), "x2": rng.normal(size=n), "x3": rng.normal(size=n)}
+
+
 MEAN_GAP = restricted_mean(10.0, 1) - restricted_mean(10.0, 0)
 GAPS = tuple(survival(t, 1) - survival(t, 0) for t in (2.0, 5.0, 10.0))
 TIMES = World("times, confounded", _confounded, {}, ("x1",))
 SAMPLED = World("times, sampled by x", _sampled, {}, ("x1",))
 TRIAL = World("times, randomised", _randomised, {}, ())
+SEVERAL = World("times, three covariates", _several, {}, ("x1", "x2", "x3"))
 VILLAGES = World("times, villages", _villages, {}, ())
 CURVE = replace(SURVIVAL, horizon=None, times=(2.0, 5.0, 10.0))
 VILLAGE = (("cluster", "village"),)
+
+FOREST = bf.CausalSurvivalForest(
+    horizon=10.0, survival_model=RIDGE, censoring_model=RIDGE, treatment_model=bf.LogisticModel(), trees=300
+)
+UNIT = Asked(FOREST, "Causal survival forest, effect of a unit", OF_A_UNIT.ask)
 
 SURVIVAL_CURVES = (
     Case(SURVIVAL, TIMES, bf.ATE(), MEAN_GAP, settings=(EVENT,), n=800, draws=1000),
@@ -91,6 +111,11 @@ SURVIVAL_CURVES = (
     Case(SURVIVAL, TRIAL, bf.ATE(), MEAN_GAP, settings=(EVENT,), n=300),
     Case(CURVE, TRIAL, bf.ATE(), GAPS[2], term=2, settings=(EVENT,), n=300),
     Case(SURVIVAL, VILLAGES, bf.ATE(), MEAN_GAP, VILLAGE, settings=(EVENT,), n=1600),
+)
+SURVIVAL_FORESTS = (
+    Case(FOREST, SEVERAL, bf.ATE(), MEAN_GAP, settings=(EVENT,), n=800, draws=400),
+    Case(replace(FOREST, horizon=None, time=5.0), SEVERAL, bf.ATE(), GAPS[1], settings=(EVENT,), n=800, draws=400),
+    Case(UNIT, SEVERAL, bf.ATE(), 0.0, settings=(EVENT,), n=1000, draws=400, coverage_allowed=0.05),  # type: ignore[arg-type]
 )
 LEARNED_CURVES = (
     Case(bf.SurvivalEffect(horizon=10.0), TIMES, bf.ATE(), MEAN_GAP, settings=(EVENT,), n=800, draws=200),

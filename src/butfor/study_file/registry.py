@@ -12,6 +12,7 @@ from butfor.estimators.bounds.instrument import InstrumentBounds
 from butfor.estimators.bounds.natural import NaturalBounds
 from butfor.estimators.experiment.difference_in_means import DifferenceInMeans
 from butfor.estimators.forest.causal import CausalForest
+from butfor.estimators.forest.survival import CausalSurvivalForest
 from butfor.estimators.functional.augmented_primal import AugmentedPrimalWeighting
 from butfor.estimators.functional.learned_plug_in import LearnedPlugIn
 from butfor.estimators.functional.plug_in import PlugIn
@@ -71,6 +72,7 @@ ESTIMATORS: Mapping[str, type[Estimator]] = {
         LinearEffects,
         SparseLinearEffects,
         CausalForest,
+        CausalSurvivalForest,
         EffectStack,
         SLearner,
         TLearner,
